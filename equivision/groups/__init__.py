@@ -1,0 +1,15 @@
+"""Finite groups: tables, subgroups, cosets, homomorphisms. NumPy only."""
+
+from equivision.groups._base import FiniteGroup as FiniteGroup
+from equivision.groups._homomorphism import Homomorphism as Homomorphism
+from equivision.groups._homomorphism import homomorphisms as homomorphisms
+from equivision.groups._homomorphism import inclusion as inclusion
+from equivision.groups._parse import parse as parse
+from equivision.groups._parse import planar as planar
+from equivision.groups._planar import PlanarGroup as PlanarGroup
+from equivision.groups._planar import cyclic as cyclic
+from equivision.groups._planar import dihedral as dihedral
+from equivision.groups._planar import trivial as trivial
+from equivision.groups._product import DirectProduct as DirectProduct
+from equivision.groups._product import direct_product as direct_product
+from equivision.groups._subgroup import Subgroup as Subgroup

@@ -1,0 +1,47 @@
+"""Group names, read at the edge only: command line, configuration files, constructors."""
+
+import re
+
+from equivision.errors import GroupMismatchError
+from equivision.groups._base import FiniteGroup
+from equivision.groups._planar import PlanarGroup
+from equivision.groups._product import direct_product
+
+
+def parse(group: FiniteGroup | str) -> FiniteGroup:
+    """Read a name such as ``"C4"``, ``"D4"`` or ``"C4xC2"``; a group passes through unchanged.
+
+    >>> parse("D4")
+    dihedral(4)
+
+    Raises:
+        GroupMismatchError: the name is not understood.
+    """
+    if isinstance(group, FiniteGroup):
+        return group
+    parts = [re.fullmatch(r"([CDcd])([1-9]\d*)", part) for part in str(group).split("x")]
+    if not all(parts):
+        raise GroupMismatchError(
+            f"group={group!r} is not a group name: write C or D and a number (C4: quarter turns; D4: quarter turns and "
+            "reflections; C1: no symmetry), or a product such as C4xC2"
+        )
+    factors: list[FiniteGroup] = [PlanarGroup(int(m[2]), m[1] in "Dd") for m in parts if m]
+    result = factors[0]
+    for factor in factors[1:]:
+        result = direct_product(result, factor)
+    return result
+
+
+def planar(group: FiniteGroup | str) -> PlanarGroup:
+    """As :func:`parse`, for a group that must act on images.
+
+    >>> planar("C4")
+    cyclic(4)
+
+    Raises:
+        GroupMismatchError: the name is not understood, or the group does not act on the plane.
+    """
+    parsed = parse(group)
+    if not isinstance(parsed, PlanarGroup):
+        raise GroupMismatchError(f"group={group!r} does not act on images: use C_n or D_n, such as C4 or D4")
+    return parsed

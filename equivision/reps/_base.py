@@ -1,0 +1,148 @@
+"""Representations as values: the parameters are stored, the matrices are computed when asked for."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equivision.errors import GroupMismatchError
+from equivision.groups import FiniteGroup
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, repr=False)
+class Representation(ABC):
+    """A homomorphism rho from a finite group to the orthogonal ``size`` x ``size`` matrices, in float64.
+
+    Representations are frozen, hashable, picklable values: two are equal when they are built from the same
+    parameters, and ``repr`` gives the expression that builds them again. ``a + b`` is the direct sum.
+
+    Attributes:
+        group: the group that is represented.
+    """
+
+    group: FiniteGroup
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Dimension of the space that the matrices act on."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Short readable name such as ``"regular"`` or ``"A1"``; it does not repeat the group."""
+
+    @abstractmethod
+    def _build_matrices(self) -> FloatArray:
+        """All matrices, ``[order, size, size]``."""
+
+    def _build_permutations(self) -> IntArray:
+        """Index arrays of all elements, ``[order, size]``, read off the matrices."""
+        if not self.is_permutation:
+            raise GroupMismatchError(
+                f"{self!r} is not a permutation representation: its matrices do not only move coordinates around; "
+                "use matrix(g) instead"
+            )
+        return np.argmax(self.matrices, axis=2)
+
+    @property
+    def matrices(self) -> FloatArray:
+        """The matrices of all elements, ``[order, size, size]`` (read-only, computed once for equal values)."""
+        return _matrices(self)
+
+    def matrix(self, g: int) -> FloatArray:
+        """The matrix of element g, ``[size, size]`` (read-only)."""
+        return self.matrices[self.group.check_element(g)]
+
+    @property
+    def character(self) -> FloatArray:
+        """The trace of every matrix, ``[order]``."""
+        return np.trace(self.matrices, axis1=1, axis2=2)
+
+    @property
+    def is_permutation(self) -> bool:
+        """Whether every matrix only moves coordinates around."""
+        return bool(np.isin(self.matrices, (0.0, 1.0)).all())  # orthogonal and 0/1: one 1 in every row and column
+
+    @property
+    def permutations(self) -> IntArray:
+        """Index arrays ``[order, size]`` (read-only) with ``(rho(g) v)[i] = v[permutations[g, i]]``.
+
+        Raises:
+            GroupMismatchError: this is not a permutation representation.
+        """
+        return _permutations(self)
+
+    def permutation(self, g: int) -> IntArray:
+        """Index array ``[size]`` (read-only) with ``(rho(g) v)[i] = v[permutation[i]]``.
+
+        Raises:
+            GroupMismatchError: this is not a permutation representation.
+        """
+        return self.permutations[self.group.check_element(g)]
+
+    def __add__(self, other: "Representation") -> "Representation":
+        if not isinstance(other, Representation):
+            return NotImplemented
+        return DirectSum(self.group, (*_terms(self), *_terms(other)))
+
+
+@dataclass(frozen=True, repr=False)
+class DirectSum(Representation):
+    """Block-diagonal sum; written ``a + b``. Nested sums are flattened."""
+
+    terms: tuple[Representation, ...]
+
+    def __post_init__(self) -> None:
+        for term in self.terms:
+            if term.group != self.group:
+                raise GroupMismatchError(
+                    f"cannot add {term!r} to a representation of {self.group.name}: both must represent the same group"
+                )
+
+    @property
+    def size(self) -> int:
+        return sum(term.size for term in self.terms)
+
+    @property
+    def name(self) -> str:
+        return " + ".join(term.name for term in self.terms)
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
+
+    @property
+    def is_permutation(self) -> bool:
+        return all(term.is_permutation for term in self.terms)
+
+    def _build_matrices(self) -> FloatArray:
+        matrices = np.zeros((self.group.order, self.size, self.size))
+        start = 0
+        for term in self.terms:
+            block = slice(start, start + term.size)
+            matrices[:, block, block] = term.matrices
+            start += term.size
+        return matrices
+
+
+def _terms(representation: Representation) -> tuple[Representation, ...]:
+    return representation.terms if isinstance(representation, DirectSum) else (representation,)
+
+
+@lru_cache(maxsize=64)
+def _matrices(representation: Representation) -> FloatArray:
+    matrices = representation._build_matrices()
+    matrices.setflags(write=False)
+    return matrices
+
+
+@lru_cache(maxsize=64)
+def _permutations(representation: Representation) -> IntArray:
+    permutations = representation._build_permutations()
+    permutations.setflags(write=False)
+    return permutations
