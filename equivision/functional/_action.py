@@ -1,0 +1,111 @@
+"""The reference action of a group on images and feature maps, and rotation by any angle."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equivision.errors import GroupMismatchError, ShapeError
+from equivision.groups import PlanarGroup
+from equivision.reps import Representation, regular
+
+
+def act_plane(x: Tensor, g: int, group: PlanarGroup) -> Tensor:
+    """Move the last two axes by element g: reverse the rows if it flips, then turn counter-clockwise.
+
+    Raises:
+        GroupMismatchError: g rotates by an angle that is not a multiple of 90 degrees.
+    """
+    flips, _ = group.split(g)
+    moved = torch.flip(x, (-2,)) if flips else x
+    return torch.rot90(moved, group.quarter_turns(g), (-2, -1))
+
+
+def _act_fibre(x: Tensor, g: int, rep: Representation) -> Tensor:
+    """Apply rho(g) along axis 2."""
+    if x.shape[2] != rep.size:
+        raise ShapeError(
+            f"x has shape {tuple(x.shape)}: axis 2 must be the group axis of size {rep.size} for {rep!r}, "
+            "as in [batch, channel, group, height, width]"
+        )
+    if rep.is_permutation:
+        return x.index_select(2, torch.as_tensor(rep.permutation(g), device=x.device))
+    return torch.einsum("ij,bcj...->bci...", torch.as_tensor(rep.matrix(g), dtype=x.dtype, device=x.device), x)
+
+
+def act(x: Tensor, g: int, group: PlanarGroup, rep: Representation | None = None) -> Tensor:
+    """Apply element ``g``: the action that "equivariant" refers to everywhere in this library.
+
+    The number of axes says what x is:
+
+    ============================================  ======================================================
+    ``[batch, feature]``                          invariants: unchanged
+    ``[batch, channel, group]``                   values on the group: the group axis is permuted
+    ``[batch, channel, height, width]``           plane maps: moved in the plane
+    ``[batch, channel, group, height, width]``    maps on the group: both, ``(L_g f)(h) = g . f(g^-1 h)``
+    ============================================  ======================================================
+
+    Args:
+        x: tensor of one of the shapes above.
+        g: element of ``group``; must map the pixel grid onto itself where x has spatial axes.
+        group: C_n or D_n.
+        rep: how the third axis of a 3-d or 5-d tensor moves; the regular representation by default.
+
+    Raises:
+        ShapeError: x has another number of axes, or its group axis the wrong length.
+        GroupMismatchError: g is off the pixel grid.
+
+    >>> from equivision.groups import cyclic
+    >>> act(torch.tensor([[[[1, 2], [3, 4]]]]), 1, cyclic(4)).tolist()
+    [[[[2, 4], [1, 3]]]]
+    """
+    group.check_element(g)
+    if rep is not None and rep.group != group:
+        raise GroupMismatchError(f"rep={rep!r} is a representation of {rep.group.name}, not of {group.name}")
+    if x.ndim == 2:
+        return x
+    if x.ndim == 4:
+        return act_plane(x, g, group)
+    if x.ndim in (3, 5):
+        moved = _act_fibre(x, g, regular(group) if rep is None else rep)
+        return moved if x.ndim == 3 else act_plane(moved, g, group)
+    raise ShapeError(f"x has {x.ndim} axes, shape {tuple(x.shape)}: act knows tensors of 2, 3, 4 or 5 axes")
+
+
+def rotate(
+    x: Float[Tensor, "batch channel height width"],
+    degrees: float | Float[Tensor, " batch"],
+    *,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+) -> Float[Tensor, "batch channel height width"]:
+    """Rotate images counter-clockwise about their centre by any angle, one for all or one each.
+
+    At multiples of 90 degrees (square images) this is ``torch.rot90`` to rounding; in between the image is interpolated.
+
+    Args:
+        x: images.
+        degrees: angle, or one angle for each image.
+        mode: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        padding_mode: what lies outside: ``"zeros"``, ``"border"`` or ``"reflection"``.
+
+    Raises:
+        ShapeError: x is not 4-d, or the number of angles is not the number of images.
+
+    >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    >>> torch.allclose(rotate(x, 90.0), torch.rot90(x, 1, (-2, -1)), atol=1e-5)
+    True
+    """
+    if x.ndim != 4:
+        raise ShapeError(f"x has shape {tuple(x.shape)}: rotate needs [batch, channel, height, width]")
+    angles = torch.as_tensor(degrees, dtype=torch.float64, device="cpu").reshape(-1)
+    if angles.numel() not in (1, x.shape[0]):
+        raise ShapeError(
+            f"degrees has {angles.numel()} entries for {x.shape[0]} images: give one angle, or one an image"
+        )
+    radians = torch.deg2rad(angles.expand(x.shape[0]))
+    cos, sin = torch.cos(radians), torch.sin(radians)
+    zero, ratio = torch.zeros_like(cos), x.shape[-2] / x.shape[-1]
+    theta = torch.stack([torch.stack([cos, -sin * ratio, zero], -1), torch.stack([sin / ratio, cos, zero], -1)], -2)
+    theta = theta.to(device=x.device, dtype=x.dtype)
+    grid = torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode=padding_mode, align_corners=False)

@@ -1,0 +1,261 @@
+"""Group convolutions on the grid: plane to group, group to group, group to plane, transposed.
+
+Feature maps on a group are ``[batch, channel, group, height, width]``; inside, channel and group are flattened into the
+maps of one ordinary convolution with an expanded filter bank.
+"""
+
+from typing import Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from equivision.errors import ConfigError, GridError, ShapeError
+from equivision.filters import reversed_axes
+from equivision.functional._filters import group_filters, lift_filters, project_filters, transposed_filters
+from equivision.functional._grid import check_grid
+from equivision.groups import PlanarGroup
+
+Size2 = int | tuple[int, int]
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+PADDING_MODES: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
+
+
+def pair(value: Size2) -> tuple[int, int]:
+    """One number for both axes, or a pair (height, width)."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    """Padding as a pair of numbers.
+
+    ``"same"`` needs an odd extent, because only then the two sides get the same number of pixels.
+
+    Raises:
+        GridError: ``"same"`` with an even extent.
+        ConfigError: another word.
+    """
+    if not isinstance(padding, str):
+        return pair(padding)
+    if padding == "valid":
+        return (0, 0)
+    if padding != "same":
+        raise ConfigError(f"padding={padding!r} is not known: give a number, a pair, 'same' or 'valid'")
+    extents = tuple(d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True))
+    if any(extent % 2 for extent in extents):
+        raise GridError(
+            f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, which "
+            "breaks the symmetry: use an odd kernel, or give the padding as a number"
+        )
+    return (extents[0] // 2, extents[1] // 2)
+
+
+def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
+    """``[B, C, G, H, W] -> [B, C * G, H, W]``, a view; memory format is kept.
+
+    Raises:
+        ShapeError: x is not a feature map on ``group``.
+    """
+    if x.ndim != 5 or x.shape[2] != group.order:
+        raise ShapeError(
+            f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, {group.order}, "
+            "height, width]. Images enter a network through LiftConv2d"
+        )
+    return x.flatten(1, 2)
+
+
+def _convolve(
+    x: Tensor,
+    bank: Tensor,
+    bias: Tensor | None,
+    *,
+    layer: str,
+    group: PlanarGroup,
+    stride: Size2,
+    padding: Size2 | str,
+    dilation: Size2,
+    groups: int,
+    padding_mode: str,
+    strict: bool,
+) -> Tensor:
+    kernel_size = (bank.shape[-2], bank.shape[-1])
+    steps, spread = pair(stride), pair(dilation)
+    border = resolve_padding(padding, kernel_size, spread)
+    if x.shape[1] != bank.shape[1] * groups:
+        raise ShapeError(
+            f"{layer}: input has {x.shape[1]} maps (shape {tuple(x.shape)} after flattening the group axis), "
+            f"the filters take {bank.shape[1] * groups}"
+        )
+    if strict:
+        check_grid(layer, group, (x.shape[-2], x.shape[-1]), kernel_size, steps, border, spread)
+    if padding_mode != "zeros" and border != (0, 0):
+        x = F.pad(x, (border[1], border[1], border[0], border[0]), mode=padding_mode)
+        border = (0, 0)
+    return F.conv2d(x, bank, bias, steps, border, spread, groups)
+
+
+def _over_group(bias: Tensor | None, order: int) -> Tensor | None:
+    """One bias per field, repeated over the group."""
+    return None if bias is None else bias.unsqueeze(1).expand(-1, order).reshape(-1)
+
+
+def lift_conv2d(
+    x: Float[Tensor, "batch in_channels height width"],
+    weight: Float[Tensor, "out_channels in_channels_per_group kh kw"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    group: PlanarGroup,
+    stride: Size2 = 1,
+    padding: Size2 | str = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    strict: bool = True,
+    table: Int[Tensor, "order taps"] | None = None,
+) -> Float[Tensor, "batch out_channels group out_height out_width"]:
+    """Correlate an image with every transformed copy of each kernel.
+
+    ``y[o, h](t) = sum_{c, p} x[c](p) psi[o, c](h^-1 (p - t))``
+
+    Args:
+        x: image.
+        weight: one kernel for each output field.
+        bias: one number for each output field.
+        group: C_n or D_n with n in {1, 2, 4}.
+        stride, padding, dilation, groups, padding_mode: as in :class:`torch.nn.Conv2d`.
+        strict: raise GridError where stride and size cannot be exact.
+        table: :func:`filter_table` of the group and kernel size, to save building it.
+
+    Equivariance: exact, plane to regular representation: ``f(g x) = L_g f(x)``.
+
+    Raises:
+        ShapeError: the number of channels does not fit.
+        GridError: stride and size leave the sampled positions off centre.
+
+    Source: Cohen & Welling 2016, eq. 10.
+    """
+    bank = lift_filters(weight, group, table)
+    y = _convolve(
+        x, bank, _over_group(bias, group.order), layer="LiftConv2d", group=group, stride=stride, padding=padding,
+        dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
+    )  # fmt: skip
+    return y.unflatten(1, (-1, group.order))
+
+
+def group_conv2d(
+    x: Float[Tensor, "batch in_channels group height width"],
+    weight: Float[Tensor, "out_channels in_channels_per_group group kh kw"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    group: PlanarGroup,
+    stride: Size2 = 1,
+    padding: Size2 | str = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    strict: bool = True,
+    table: Int[Tensor, "order entries"] | None = None,
+) -> Float[Tensor, "batch out_channels group out_height out_width"]:
+    """Group convolution of a feature map on the group.
+
+    ``y[o](t, h) = sum_{c, h', p} x[c](p, h') psi[o, c](h^-1 h', h^-1 (p - t))``
+
+    Arguments as in :func:`lift_conv2d`; ``weight`` has a group axis.
+
+    Equivariance: exact, regular to regular: ``f(L_g x) = L_g f(x)``.
+
+    Raises:
+        ShapeError: x is not a feature map on the group, or the number of channels does not fit.
+        GridError: stride and size leave the sampled positions off centre.
+
+    Source: Cohen & Welling 2016, eq. 11.
+    """
+    bank = group_filters(weight, group, table)
+    y = _convolve(
+        flatten_group(x, group, "GroupConv2d"), bank, _over_group(bias, group.order), layer="GroupConv2d", group=group,
+        stride=stride, padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
+    )  # fmt: skip
+    return y.unflatten(1, (-1, group.order))
+
+
+def project_conv2d(
+    x: Float[Tensor, "batch in_channels group height width"],
+    weight: Float[Tensor, "out_channels in_channels_per_group kh kw"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    group: PlanarGroup,
+    stride: Size2 = 1,
+    padding: Size2 | str = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    strict: bool = True,
+    table: Int[Tensor, "order taps"] | None = None,
+) -> Float[Tensor, "batch out_channels out_height out_width"]:
+    """Convolve a feature map on the group down to maps on the plane.
+
+    ``y[o](t) = sum_{c, h, p} x[c](p, h) psi[o, c](h^-1 (p - t))``
+
+    Arguments as in :func:`lift_conv2d`.
+
+    Equivariance: exact, regular to plane: ``f(L_g x) = g f(x)``.
+
+    Raises:
+        ShapeError: x is not a feature map on the group, or the number of channels does not fit.
+        GridError: stride and size leave the sampled positions off centre.
+
+    Source: Li et al. 2017 (decycle layer).
+    """
+    bank = project_filters(weight, group, table)
+    return _convolve(
+        flatten_group(x, group, "ProjectConv2d"), bank, bias, layer="ProjectConv2d", group=group, stride=stride,
+        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
+    )  # fmt: skip
+
+
+def check_output_padding(group: PlanarGroup, output_padding: tuple[int, int], *, strict: bool) -> None:
+    """Raise GridError when a transposed convolution would add pixels on one side of an axis that the group reverses."""
+    if strict and any(e and moved for e, moved in zip(output_padding, reversed_axes(group), strict=True)):
+        raise GridError(
+            f"GroupConvTranspose2d: output_padding={output_padding} adds pixels on one side only, which is not exact under "
+            f"{group.name}. Use kernel_size=4, stride=2, padding=1 to double the size, or strict=False"
+        )
+
+
+def group_conv_transpose2d(
+    x: Float[Tensor, "batch in_channels group height width"],
+    weight: Float[Tensor, "in_channels out_channels_per_group group kh kw"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    group: PlanarGroup,
+    stride: Size2 = 1,
+    padding: Size2 = 0,
+    output_padding: Size2 = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+    strict: bool = True,
+    table: Int[Tensor, "order entries"] | None = None,
+) -> Float[Tensor, "batch out_channels group out_height out_width"]:
+    """Transposed group convolution, for upsampling with learned kernels.
+
+    ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``. Output size ``(n - 1) stride - 2 padding + dilation (k - 1) + 1``:
+    kernel 3, stride 2, padding 1 takes n to 2n - 1; kernel 4, stride 2, padding 1 takes n to 2n.
+
+    Equivariance: exact, regular to regular.
+
+    Raises:
+        ShapeError: x is not a feature map on the group.
+        GridError: ``output_padding`` is not 0: it adds pixels on one side only.
+
+    Source: the G-CNN segmentation study, eq. 11.
+    """
+    extra = pair(output_padding)
+    check_output_padding(group, extra, strict=strict)
+    bank = transposed_filters(weight, group, table)
+    maps = flatten_group(x, group, "GroupConvTranspose2d")
+    if maps.shape[1] != bank.shape[0]:
+        raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
+    y = F.conv_transpose2d(
+        maps, bank, _over_group(bias, group.order), pair(stride), pair(padding), extra, groups, pair(dilation)
+    )
+    return y.unflatten(1, (-1, group.order))

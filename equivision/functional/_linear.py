@@ -1,0 +1,77 @@
+"""Operators on group features without a spatial kernel: linear maps and restriction to a subgroup."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from equivision.errors import ShapeError
+from equivision.functional._filters import group_filters
+from equivision.groups import PlanarGroup, inclusion
+
+
+def group_linear(
+    x: Float[Tensor, "batch in_features group"],
+    weight: Float[Tensor, "out_features in_features group"],
+    bias: Float[Tensor, " out_features"] | None = None,
+    *,
+    group: PlanarGroup,
+    table: Int[Tensor, "order entries"] | None = None,
+) -> Float[Tensor, "batch out_features group"]:
+    """Linear map of values on the group: ``y[o, g] = sum_{c, h} w[o, c, g^-1 h] x[c, h] + b[o]``.
+
+    Works for any C_n and D_n: no pixel grid is involved.
+
+    Equivariance: exact, regular to regular.
+
+    Raises:
+        ShapeError: x is not ``[batch, feature, group]``.
+    """
+    if x.ndim != 3 or x.shape[2] != group.order:
+        raise ShapeError(
+            f"GroupLinear: input has shape {tuple(x.shape)}; values on {group.name} are [batch, feature, {group.order}]"
+        )
+    bank = group_filters(weight[..., None, None], group, table).flatten(1)
+    y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
+    return y if bias is None else y + bias[:, None]
+
+
+def restriction_slots(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, " order"]:
+    """Slots of the group in the order (right coset, element of the subgroup): entry ``(j, h)`` is ``h t_j``."""
+    embed = inclusion(subgroup, group)
+    cosets = embed.image().right_cosets()
+    return torch.tensor([group.product(embed(h), coset[0]) for coset in cosets for h in range(subgroup.order)])
+
+
+def restrict(
+    x: Float[Tensor, "batch channel group *space"],
+    group: PlanarGroup,
+    subgroup: PlanarGroup,
+    slots: Int[Tensor, " order"] | None = None,
+) -> Float[Tensor, "batch out_channel subgroup *space"]:
+    """Read a feature on a group as ``|G| / |H|`` times as many features on a subgroup; nothing is lost.
+
+    Slot ``h`` of copy ``j`` is slot ``h t_j`` of the input, with ``t_j`` the first element of the j-th right coset. The
+    copies of channel c are the channels ``c |G/H|, ..., (c + 1) |G/H| - 1``.
+
+    Args:
+        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        group: G.
+        subgroup: H.
+        slots: :func:`restriction_slots` as a tensor, to save building it.
+
+    Equivariance: exact, for the elements of the subgroup: regular(G) to copies of regular(H).
+
+    Raises:
+        ShapeError: the group axis has the wrong length.
+        GroupMismatchError: ``subgroup`` is not contained in ``group``.
+
+    Source: Weiler & Cesa 2019, section 2.7 (group restriction).
+    """
+    if x.ndim not in (3, 5) or x.shape[2] != group.order:
+        raise ShapeError(
+            f"Restrict: input has shape {tuple(x.shape)}; needs a group axis of {group.order} ({group.name}) as axis 2 of 3 or 5"
+        )
+    order = slots if slots is not None else restriction_slots(group, subgroup).to(x.device)
+    copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order))
+    return copies.flatten(1, 2)

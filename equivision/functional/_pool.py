@@ -1,0 +1,140 @@
+"""Pooling over the group, over its cosets, and over space."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from equivision.errors import ConfigError, ShapeError
+from equivision.functional._conv import Size2, pair
+from equivision.functional._grid import check_grid
+from equivision.groups import PlanarGroup, Subgroup
+
+PoolMode = Literal["max", "mean", "norm"]
+_REDUCE: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "max": lambda x, dim: x.amax(dim),
+    "mean": lambda x, dim: x.mean(dim),
+    "norm": lambda x, dim: torch.linalg.vector_norm(x, dim=dim),
+}
+
+
+def check_pool_mode(mode: str) -> None:
+    """Raise ConfigError unless mode is one of max, mean, norm."""
+    if mode not in _REDUCE:
+        raise ConfigError(f"mode={mode!r} is not a way to pool: choose one of {', '.join(map(repr, _REDUCE))}")
+
+
+def group_pool(
+    x: Float[Tensor, "batch channel group *space"], mode: PoolMode = "max"
+) -> Float[Tensor, "batch channel *space"]:
+    """Pool over the group axis: a map on the group becomes a map on the plane (a vector becomes invariant).
+
+    Args:
+        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        mode: ``"max"``, ``"mean"``, or ``"norm"`` (Euclidean norm over the group).
+
+    Equivariance: exact, ``f(L_g x) = g f(x)``.
+
+    Raises:
+        ShapeError: x has not 3 or 5 axes.
+        ConfigError: unknown mode.
+    """
+    check_pool_mode(mode)
+    if x.ndim not in (3, 5):
+        raise ShapeError(
+            f"GroupPool: input has shape {tuple(x.shape)}; needs [batch, channel, group, height, width] or [batch, channel, group]"
+        )
+    return _REDUCE[mode](x, 2)
+
+
+def coset_slots(subgroup: Subgroup) -> Int[Tensor, " order"]:
+    """All elements of the group, left coset by left coset."""
+    return torch.tensor([slot for coset in subgroup.left_cosets() for slot in coset])
+
+
+def coset_pool(
+    x: Float[Tensor, "batch channel group *space"],
+    subgroup: Subgroup,
+    mode: PoolMode = "max",
+    slots: Int[Tensor, " order"] | None = None,
+) -> Float[Tensor, "batch channel coset *space"]:
+    """Pool over the left cosets ``gH``: ``(P f)(gH) = max_{k in gH} f(k)``, cosets in the order of ``left_cosets()``.
+
+    Left cosets are the only choice that commutes with the group: right cosets do so for normal subgroups alone.
+
+    Args:
+        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        subgroup: H.
+        mode: as in :func:`group_pool`.
+        slots: :func:`coset_slots` of the subgroup, to save building it.
+
+    Equivariance: exact, regular to ``quotient(subgroup)``.
+
+    Raises:
+        ShapeError: the group axis has the wrong length.
+
+    Source: Cohen & Welling 2016, section 6.3; the G-CNN segmentation study, eq. 10.
+    """
+    check_pool_mode(mode)
+    if x.ndim not in (3, 5) or x.shape[2] != subgroup.group.order:
+        raise ShapeError(
+            f"CosetPool: input has shape {tuple(x.shape)}; needs a group axis of {subgroup.group.order} ({subgroup.group.name}) "
+            "as axis 2 of 3 or 5"
+        )
+    sorted_by_coset = x.index_select(2, slots if slots is not None else coset_slots(subgroup).to(x.device))
+    return _REDUCE[mode](sorted_by_coset.unflatten(2, (subgroup.index, subgroup.order)), 3)
+
+
+def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str) -> Tensor:
+    """Apply a function of ``[B, maps, H, W]`` to 4-d or 5-d features."""
+    if x.ndim == 4:
+        return function(x)
+    if x.ndim == 5:
+        return function(x.flatten(1, 2)).unflatten(1, (x.shape[1], x.shape[2]))
+    raise ShapeError(f"{layer}: input has shape {tuple(x.shape)}; needs 4 axes (plane) or 5 (group)")
+
+
+def _pool_space(
+    x: Tensor, layer: str, pool: Callable[..., Tensor], group: PlanarGroup,
+    kernel_size: Size2, stride: Size2 | None, padding: Size2, strict: bool,
+) -> Tensor:  # fmt: skip
+    window, border = pair(kernel_size), pair(padding)
+    step = window if stride is None else pair(stride)
+    if strict:
+        check_grid(layer, group, (x.shape[-2], x.shape[-1]), window, step, border)
+    return _over_space(x, lambda maps: pool(maps, window, step, border), layer)
+
+
+def max_pool2d(
+    x: Float[Tensor, "batch channel *rest"],
+    kernel_size: Size2,
+    *,
+    group: PlanarGroup,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    strict: bool = True,
+) -> Float[Tensor, "batch channel *out"]:
+    """Spatial max pooling of plane maps ``[B, C, H, W]`` or group maps ``[B, C, G, H, W]`` that keeps the symmetry.
+
+    Equivariance: exact for ``group`` where ``(n + 2 padding - kernel_size) mod stride == 0``.
+
+    Raises:
+        GridError: the windows are not centred on the map.
+    """
+    return _pool_space(x, "MaxPool2d", F.max_pool2d, group, kernel_size, stride, padding, strict)
+
+
+def avg_pool2d(
+    x: Float[Tensor, "batch channel *rest"],
+    kernel_size: Size2,
+    *,
+    group: PlanarGroup,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    strict: bool = True,
+) -> Float[Tensor, "batch channel *out"]:
+    """Spatial mean pooling; as :func:`max_pool2d`."""
+    return _pool_space(x, "AvgPool2d", F.avg_pool2d, group, kernel_size, stride, padding, strict)

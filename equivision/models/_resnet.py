@@ -1,0 +1,124 @@
+"""Residual networks that stay exact at every image size.
+
+The usual stride of 2 in a 3x3 convolution or pool samples even sizes off centre and breaks the symmetry. Here every
+reduction of resolution is a :class:`~equivision.nn.BlurPool2d`, whose taps follow the parity of the size; it stands at
+the entrance of a block, before both paths, so that the convolutions run at the small size.
+"""
+
+import math
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.errors import ConfigError
+from equivision.groups import PlanarGroup, cyclic
+from equivision.models._registry import register
+from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
+from equivision.nn._conv import grid_group
+
+Stem = Literal["small", "large"]
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 group convolutions with batch norm around a skip connection; optionally halves the resolution first.
+
+    Args:
+        in_channels: fields of the input.
+        out_channels: fields of the output.
+        group: acts exactly.
+        halve: blur and stride by 2 at the entrance.
+
+    Equivariance: exact, regular to regular, at every size.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, group: PlanarGroup, halve: bool) -> None:
+        super().__init__()
+        self.down = BlurPool2d(2) if halve else nn.Identity()
+        self.conv1 = GroupConv2d(in_channels, out_channels, 3, group=group, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm3d(out_channels)
+        self.conv2 = GroupConv2d(out_channels, out_channels, 3, group=group, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm3d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.skip: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            conv = GroupConv2d(in_channels, out_channels, 1, group=group, bias=False)
+            self.skip = nn.Sequential(conv, nn.BatchNorm3d(out_channels))
+
+    def forward(
+        self, x: Float[Tensor, "batch channel group height width"]
+    ) -> Float[Tensor, "batch channel2 group h w"]:
+        """Apply the block."""
+        x = self.down(x)
+        y = self.relu(self.norm1(self.conv1(x)))
+        return self.relu(self.norm2(self.conv2(y)) + self.skip(x))
+
+
+class ResNet(nn.Module):
+    """Residual network over an exact group: stem, stages of basic blocks, group pool, global mean, linear.
+
+    Args:
+        blocks: blocks in each stage; every stage but the first halves the resolution and doubles the fields.
+        group: acts exactly.
+        width: fields of the first stage.
+        in_channels: channels of the images.
+        num_classes: number of logits.
+        stem: ``"small"`` for images up to about 100 pixels: one 3x3 convolution; ``"large"``: a 7x7 convolution and two
+            halvings, as ImageNet networks do.
+
+    Equivariance: exact: logits are invariant under every element, for square images of any size.
+    """
+
+    def __init__(
+        self,
+        blocks: tuple[int, ...],
+        *,
+        group: PlanarGroup | str,
+        width: int,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        stem: Stem = "small",
+    ) -> None:
+        super().__init__()
+        if stem not in ("small", "large"):
+            raise ConfigError(f"stem={stem!r} is not known: choose 'small' or 'large'")
+        if width < 1:
+            raise ConfigError(f"width={width}: give a whole number of at least 1")
+        self.group = grid_group(group)
+        kernel = 3 if stem == "small" else 7
+        lift = LiftConv2d(in_channels, width, kernel, group=self.group, padding=kernel // 2, bias=False)
+        reduce = (BlurPool2d(2), BlurPool2d(2)) if stem == "large" else ()
+        self.stem = nn.Sequential(lift, nn.BatchNorm3d(width), nn.ReLU(inplace=True), *reduce)
+        stages, fields = [], width
+        for i, depth in enumerate(blocks):
+            out = width * 2**i
+            first = BasicBlock(fields, out, group=self.group, halve=i > 0)
+            rest = (BasicBlock(out, out, group=self.group, halve=False) for _ in range(depth - 1))
+            stages.append(nn.Sequential(first, *rest))
+            fields = out
+        self.stages = nn.Sequential(*stages)
+        self.invariant = GroupPool("max")
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(fields, num_classes)
+
+    def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch num_classes"]:
+        """Class logits."""
+        return self.classifier(self.mean(self.invariant(self.stages(self.stem(x)))).flatten(1))
+
+
+@register
+def resnet18(
+    group: PlanarGroup | str = cyclic(4),
+    width: int | None = None,
+    in_channels: int = 3,
+    num_classes: int = 10,
+    stem: Stem = "small",
+) -> ResNet:
+    """ResNet-18 over an exact group. The default width gives about the parameters of the plain ResNet-18, ``64 / sqrt(|G|)``.
+
+    >>> resnet18(group="C4", width=2)(__import__("torch").zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
+    """
+    order = grid_group(group).order
+    fields = max(1, round(64 / math.sqrt(order))) if width is None else width
+    return ResNet((2, 2, 2, 2), group=group, width=fields, in_channels=in_channels, num_classes=num_classes, stem=stem)

@@ -1,0 +1,116 @@
+"""The small networks of the rotated-MNIST study: Z2CNN, P4CNN, P4MCNN.
+
+Seven valid convolutions take 28 pixels to 1: 28-26-24-(pool)12-10-8-6-4-1. Source: Lengyel & van Gemert 2021, table 1,
+after Cohen & Welling 2016.
+"""
+
+import math
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.errors import ConfigError
+from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.models._registry import register
+from equivision.nn import GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
+from equivision.nn._conv import grid_group
+
+_KERNELS = (3, 3, 3, 3, 3, 3, 4)
+
+
+class RotatedMNISTNet(nn.Module):
+    """Seven convolutions with batch norm and ReLU, one 2x2 pool after the second, group pool, global mean, linear.
+
+    Args:
+        width: fields of every convolution.
+        group: acts exactly; None builds the plain network from ``torch.nn.Conv2d``.
+        in_channels: channels of the images.
+        num_classes: number of logits.
+
+    Shape:
+        ``[B, in_channels, 28, 28]`` to ``[B, num_classes]``; larger images are averaged over space before the classifier,
+        those whose size is 0 modulo 2 are exact.
+
+    Equivariance: exact: logits are invariant under every element of the group; none for the plain network.
+    """
+
+    def __init__(self, width: int, group: PlanarGroup | None, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        for name, value in (("width", width), ("in_channels", in_channels), ("num_classes", num_classes)):
+            if value < 1:
+                raise ConfigError(f"{name}={value}: give a whole number of at least 1")
+        first, later, norm, pool = _parts(group)
+        layers: list[nn.Module] = []
+        for i, kernel in enumerate(_KERNELS):
+            conv = first(in_channels, width, kernel) if i == 0 else later(width, width, kernel)
+            layers += [conv, norm(width), nn.ReLU()]
+            if i == 1:
+                layers.append(pool())
+        self.features = nn.Sequential(*layers)
+        self.invariant = nn.Identity() if group is None else GroupPool("max")
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(width, num_classes)
+        for module in self.features:
+            if isinstance(module, nn.Conv2d | LiftConv2d | GroupConv2d):
+                _draw_as_in_the_study(module)
+
+    def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch num_classes"]:
+        """Class logits."""
+        return self.classifier(self.mean(self.invariant(self.features(x))).flatten(1))
+
+
+def _parts(group: PlanarGroup | None) -> tuple[Callable[..., nn.Module], ...]:
+    if group is None:
+        return nn.Conv2d, nn.Conv2d, nn.BatchNorm2d, lambda: nn.MaxPool2d(2)
+    g = group
+
+    def first(i: int, o: int, k: int) -> nn.Module:
+        return LiftConv2d(i, o, k, group=g)
+
+    def later(i: int, o: int, k: int) -> nn.Module:
+        return GroupConv2d(i, o, k, group=g)
+
+    return first, later, nn.BatchNorm3d, lambda: MaxPool2d(2, group=g)
+
+
+def _draw_as_in_the_study(conv: nn.Conv2d | LiftConv2d | GroupConv2d) -> None:
+    """Weights and biases uniform within ``1 / sqrt(in_channels * k * k)``, the group axis not counted."""
+    bound = 1 / math.sqrt(conv.in_channels * math.prod(conv.kernel_size))
+    nn.init.uniform_(conv.weight, -bound, bound)
+    if conv.bias is not None:
+        nn.init.uniform_(conv.bias, -bound, bound)
+
+
+@register
+def z2cnn(width: int = 20, in_channels: int = 1, num_classes: int = 10) -> RotatedMNISTNet:
+    """The plain network: ordinary convolutions. 25,210 parameters at width 20.
+
+    >>> sum(p.numel() for p in z2cnn().parameters())
+    25210
+    """
+    return RotatedMNISTNet(width, None, in_channels, num_classes)
+
+
+@register
+def p4cnn(
+    group: PlanarGroup | str = cyclic(4), width: int = 10, in_channels: int = 1, num_classes: int = 10
+) -> RotatedMNISTNet:
+    """Group convolutions over quarter turns. 24,810 parameters at width 10.
+
+    >>> sum(p.numel() for p in p4cnn().parameters())
+    24810
+    """
+    return RotatedMNISTNet(width, grid_group(group), in_channels, num_classes)
+
+
+@register
+def p4mcnn(
+    group: PlanarGroup | str = dihedral(4), width: int = 7, in_channels: int = 1, num_classes: int = 10
+) -> RotatedMNISTNet:
+    """Group convolutions over quarter turns and reflections. 24,202 parameters at width 7.
+
+    >>> p4mcnn(width=2)(__import__("torch").zeros(1, 1, 28, 28)).shape
+    torch.Size([1, 10])
+    """
+    return RotatedMNISTNet(width, grid_group(group), in_channels, num_classes)

@@ -1,0 +1,14 @@
+"""Layers. Thin modules over :mod:`equivision.functional`; torch's own layers go between them."""
+
+from equivision.nn._conv import GroupConv2d as GroupConv2d
+from equivision.nn._conv import GroupConvTranspose2d as GroupConvTranspose2d
+from equivision.nn._conv import LiftConv2d as LiftConv2d
+from equivision.nn._conv import ProjectConv2d as ProjectConv2d
+from equivision.nn._linear import GroupLinear as GroupLinear
+from equivision.nn._linear import Restrict as Restrict
+from equivision.nn._pool import AvgPool2d as AvgPool2d
+from equivision.nn._pool import CosetPool as CosetPool
+from equivision.nn._pool import GroupPool as GroupPool
+from equivision.nn._pool import MaxPool2d as MaxPool2d
+from equivision.nn._resample import BlurPool2d as BlurPool2d
+from equivision.nn._resample import Upsample2d as Upsample2d

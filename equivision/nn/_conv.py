@@ -1,0 +1,321 @@
+"""Group convolutions as modules: parameters, and one call of :mod:`equivision.functional`."""
+
+import math
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.errors import ConfigError, GroupMismatchError
+from equivision.filters import has_quarter_turns
+from equivision.functional._conv import PADDING_MODES, PaddingMode, Size2, check_output_padding, pair, resolve_padding
+from equivision.groups import PlanarGroup, planar
+
+Guarantee = Literal["exact", "approximate", "learned", "none"]
+
+
+def grid_group(group: PlanarGroup | str) -> PlanarGroup:
+    """The group of a layer that is exact on the pixel grid.
+
+    Raises:
+        GroupMismatchError: the group does not map the pixel grid onto itself.
+    """
+    parsed = planar(group)
+    if not parsed.is_on_grid:
+        raise GroupMismatchError(
+            f"group={parsed.name} holds rotations by {360 / parsed.rotations:g} degrees, which do not map the pixel grid onto "
+            "itself: choose C1, C2, C4, D1, D2 or D4"
+        )
+    return parsed
+
+
+def kaiming_uniform_(weight: Tensor, fan_in: float) -> None:
+    """Fill so that activations keep their variance through a ReLU: variance ``2 / fan_in``."""
+    bound = math.sqrt(6 / max(fan_in, 1))
+    with torch.no_grad():
+        weight.uniform_(-bound, bound)
+
+
+class GroupConvBase(nn.Module):
+    """What all group convolutions share: checked arguments, parameters, initialisation, repr.
+
+    Subclasses say whether the kernel has a group axis (``kernel_on_group``) and whether their input lives on the group
+    (``input_on_group``).
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    kernel_on_group: ClassVar[bool]
+    input_on_group: ClassVar[bool]
+    transposed: ClassVar[bool] = False
+    table: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        *,
+        group: PlanarGroup | str,
+        stride: Size2 = 1,
+        padding: Size2 | str = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        strict: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.group = grid_group(group)
+        self.in_channels, self.out_channels, self.groups = _check_channels(in_channels, out_channels, groups)
+        self.kernel_size = self._pair("kernel_size", kernel_size)
+        self.stride = self._pair("stride", stride)
+        self.dilation = self._pair("dilation", dilation)
+        self.padding = self._pair("padding", resolve_padding(padding, self.kernel_size, self.dilation), least=0)
+        if padding_mode not in PADDING_MODES:
+            raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
+        self.padding_mode = padding_mode
+        self.strict = strict
+        slots = (self.group.order,) if self.kernel_on_group else ()
+        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (first, second // groups, *slots, *self.kernel_size)
+        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        table = functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group)
+        self.register_buffer("table", table.to(device=device), persistent=False)
+        self.reset_parameters()
+
+    def _pair(self, name: str, value: Size2, least: int = 1) -> tuple[int, int]:
+        both = pair(value)
+        if min(both) < least:
+            raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
+        if both[0] != both[1] and has_quarter_turns(self.group):
+            raise GroupMismatchError(
+                f"{name}={both} differs between rows and columns, which the quarter turns of {self.group.name} exchange: "
+                "use the same number for both, or a group without quarter turns (C2, D1, D2)"
+            )
+        return both
+
+    @property
+    def fan_in(self) -> float:
+        """Number of products summed in one output value."""
+        slots = self.group.order if self.input_on_group else 1
+        return self.in_channels // self.groups * slots * math.prod(self.kernel_size)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
+        kaiming_uniform_(self.weight, self.fan_in)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        def short(value: tuple[int, int]) -> str:
+            return str(value[0] if value[0] == value[1] else value)
+
+        parts = [f"{self.in_channels}, {self.out_channels}, {short(self.kernel_size)}, group={self.group!r}"]
+        defaults = (("stride", 1), ("padding", 0), ("dilation", 1))
+        parts += [f"{n}={short(getattr(self, n))}" for n, plain in defaults if getattr(self, n) != (plain, plain)]
+        parts += [f"groups={self.groups}"] if self.groups != 1 else []
+        parts += ["bias=False"] if self.bias is None else []
+        parts += [f"padding_mode={self.padding_mode!r}"] if self.padding_mode != "zeros" else []
+        parts += ["strict=False"] if not self.strict else []
+        return ", ".join(parts)
+
+
+def _check_channels(in_channels: int, out_channels: int, groups: int) -> tuple[int, int, int]:
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+        if value < 1:
+            raise ConfigError(f"{name}={value}: give a whole number of at least 1")
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if value % groups:
+            raise ConfigError(f"{name}={value} must be divisible by groups={groups}")
+    return in_channels, out_channels, groups
+
+
+class LiftConv2d(GroupConvBase):
+    """From an image to a feature map on the group: every kernel is applied in all its orientations.
+
+    ``y[o, h](t) = sum_{c, p} x[c](p) psi[o, c](h^-1 (p - t))``
+
+    Args:
+        in_channels: channels of the image.
+        out_channels: fields, each with one map for every group element.
+        kernel_size: one number, or (height, width) for groups without quarter turns; even sizes are fine.
+        group: C1, C2, C4, D1, D2 or D4, as a group or its name.
+        stride, padding, dilation, groups, bias, padding_mode: as in :class:`torch.nn.Conv2d`.
+        strict: raise GridError where stride and size cannot be exact.
+        device, dtype: of the parameters.
+
+    Shape:
+        ``[B, in_channels, H, W]`` to ``[B, out_channels, |G|, H', W']``.
+
+    Equivariance: exact, ``f(g x) = L_g f(x)``.
+
+    Raises:
+        GridError: the input size does not fit stride, kernel and padding.
+        GroupMismatchError: the group is off the pixel grid, or rows and columns are treated differently under C4 or D4.
+        ConfigError: an argument is out of range.
+
+    Source: Cohen & Welling 2016, eq. 10.
+
+    >>> import torch
+    >>> LiftConv2d(3, 16, 3, group="D4", padding=1)(torch.randn(1, 3, 9, 9)).shape
+    torch.Size([1, 16, 8, 9, 9])
+    """
+
+    kernel_on_group, input_on_group = False, False
+
+    def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch channel group h w"]:
+        """Convolve."""
+        return functional.lift_conv2d(
+            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
+            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
+        )  # fmt: skip
+
+
+class GroupConv2d(GroupConvBase):
+    """Convolution of a feature map on the group.
+
+    ``y[o](t, h) = sum_{c, h', p} x[c](p, h') psi[o, c](h^-1 h', h^-1 (p - t))``
+
+    Arguments as in :class:`LiftConv2d`; ``in_channels`` counts fields.
+
+    Shape:
+        ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, |G|, H', W']``.
+
+    Equivariance: exact, ``f(L_g x) = L_g f(x)``.
+
+    Raises:
+        ShapeError: the input is not a feature map on the group.
+        GridError: the input size does not fit stride, kernel and padding.
+
+    Source: Cohen & Welling 2016, eq. 11.
+
+    >>> import torch
+    >>> GroupConv2d(2, 4, 3, group="C4")(torch.randn(1, 2, 4, 9, 9)).shape
+    torch.Size([1, 4, 4, 7, 7])
+    """
+
+    kernel_on_group, input_on_group = True, True
+
+    def forward(
+        self, x: Float[Tensor, "batch channel group height width"]
+    ) -> Float[Tensor, "batch channel2 group h w"]:
+        """Convolve."""
+        return functional.group_conv2d(
+            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
+            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
+        )  # fmt: skip
+
+
+class ProjectConv2d(GroupConvBase):
+    """From a feature map on the group back to maps on the plane that turn with the input.
+
+    ``y[o](t) = sum_{c, h, p} x[c](p, h) psi[o, c](h^-1 (p - t))``
+
+    Arguments as in :class:`LiftConv2d`.
+
+    Shape:
+        ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, H', W']``.
+
+    Equivariance: exact, ``f(L_g x) = g f(x)``.
+
+    Raises:
+        ShapeError: the input is not a feature map on the group.
+        GridError: the input size does not fit stride, kernel and padding.
+
+    Source: Li et al. 2017 (decycle layer).
+
+    >>> import torch
+    >>> ProjectConv2d(2, 1, 1, group="C4")(torch.randn(1, 2, 4, 9, 9)).shape
+    torch.Size([1, 1, 9, 9])
+    """
+
+    kernel_on_group, input_on_group = False, True
+
+    def forward(self, x: Float[Tensor, "batch channel group height width"]) -> Float[Tensor, "batch out_channels h w"]:
+        """Convolve."""
+        return functional.project_conv2d(
+            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
+            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
+        )  # fmt: skip
+
+
+class GroupConvTranspose2d(GroupConvBase):
+    """Transposed group convolution: learned upsampling. ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``.
+
+    Kernel 4, stride 2, padding 1 doubles the size; kernel 3, stride 2, padding 1 takes n to 2n - 1.
+
+    Args:
+        in_channels: fields of the input.
+        out_channels: fields of the output.
+        kernel_size: taps.
+        group: C1, C2, C4, D1, D2 or D4.
+        output_padding: pixels added on one side; must be 0 unless ``strict=False``.
+        stride, padding, dilation, groups, bias: as in :class:`torch.nn.ConvTranspose2d`.
+        strict: raise GridError for what cannot be exact.
+        device, dtype: of the parameters.
+
+    Shape:
+        ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, |G|, H', W']``.
+
+    Equivariance: exact, regular to regular.
+
+    Raises:
+        ShapeError: the input is not a feature map on the group.
+        GridError: ``output_padding`` is not 0.
+
+    Source: the G-CNN segmentation study, eq. 11.
+
+    >>> import torch
+    >>> GroupConvTranspose2d(2, 1, 4, group="C4", stride=2, padding=1)(torch.randn(1, 2, 4, 5, 5)).shape
+    torch.Size([1, 1, 4, 10, 10])
+    """
+
+    kernel_on_group, input_on_group, transposed = True, True, True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        *,
+        group: PlanarGroup | str,
+        stride: Size2 = 1,
+        padding: Size2 = 0,
+        output_padding: Size2 = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias: bool = True,
+        strict: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
+            groups=groups, bias=bias, strict=strict, device=device, dtype=dtype,
+        )  # fmt: skip
+        self.output_padding = self._pair("output_padding", output_padding, least=0)
+        check_output_padding(self.group, self.output_padding, strict=strict)
+
+    @property
+    def fan_in(self) -> float:
+        """Mean number of products summed in one output value: a stride spreads the kernel over its square."""
+        return super().fan_in / math.prod(self.stride)
+
+    def forward(
+        self, x: Float[Tensor, "batch channel group height width"]
+    ) -> Float[Tensor, "batch channel2 group h w"]:
+        """Convolve."""
+        return functional.group_conv_transpose2d(
+            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding,
+            output_padding=self.output_padding, dilation=self.dilation, groups=self.groups, strict=self.strict,
+            table=self.table,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        extra = f", output_padding={self.output_padding}" if self.output_padding != (0, 0) else ""
+        return super().extra_repr() + extra

@@ -1,0 +1,117 @@
+"""Linear maps on group values, and restriction to a subgroup."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.errors import ConfigError
+from equivision.functional._linear import restriction_slots
+from equivision.groups import PlanarGroup, planar
+from equivision.nn._conv import Guarantee, kaiming_uniform_
+
+
+class GroupLinear(nn.Module):
+    """Linear map of values on the group: ``y[o, g] = sum_{c, h} w[o, c, g^-1 h] x[c, h] + b[o]``.
+
+    Args:
+        in_features: fields of the input.
+        out_features: fields of the output.
+        group: any C_n or D_n: no pixel grid is involved.
+        bias: add one number for each output field.
+        device, dtype: of the parameters.
+
+    Shape:
+        ``[B, in_features, |G|]`` to ``[B, out_features, |G|]``.
+
+    Equivariance: exact, regular to regular.
+
+    Raises:
+        ShapeError: the input is not ``[batch, feature, group]``.
+
+    >>> import torch
+    >>> GroupLinear(8, 4, group="C8")(torch.randn(2, 8, 8)).shape
+    torch.Size([2, 4, 8])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    table: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        group: PlanarGroup | str,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise ConfigError(f"in_features={in_features}, out_features={out_features}: both must be at least 1")
+        self.group = planar(group)
+        self.in_features, self.out_features = in_features, out_features
+        shape = (out_features, in_features, self.group.order)
+        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        table = torch.from_numpy(self.group.table[self.group.inverses].copy())
+        self.register_buffer("table", table.to(device=device), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
+        kaiming_uniform_(self.weight, self.in_features * self.group.order)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Float[Tensor, "batch in_features group"]) -> Float[Tensor, "batch out_features group"]:
+        """Apply the map."""
+        return functional.group_linear(x, self.weight, self.bias, group=self.group, table=self.table)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, group={self.group!r}" + (
+            "" if self.bias is not None else ", bias=False"
+        )
+
+
+class Restrict(nn.Module):
+    """Go on with a smaller symmetry: a field on G becomes ``|G| / |H|`` fields on the subgroup H, without loss.
+
+    Args:
+        group: G.
+        subgroup: H, a planar group inside G.
+
+    Shape:
+        ``[B, C, |G|, H, W]`` to ``[B, C |G| / |H|, |H|, H, W]``; likewise without the spatial axes.
+
+    Equivariance: exact, for the elements of the subgroup.
+
+    Raises:
+        GroupMismatchError: the subgroup is not contained in the group.
+
+    Source: Weiler & Cesa 2019, section 2.7.
+
+    >>> import torch
+    >>> Restrict("D4", "C4")(torch.randn(1, 3, 8, 5, 5)).shape
+    torch.Size([1, 6, 4, 5, 5])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    slots: Tensor
+
+    def __init__(self, group: PlanarGroup | str, subgroup: PlanarGroup | str) -> None:
+        super().__init__()
+        self.group, self.subgroup = planar(group), planar(subgroup)
+        self.register_buffer("slots", restriction_slots(self.group, self.subgroup), persistent=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch channel group *space"]
+    ) -> Float[Tensor, "batch channel2 subgroup *space"]:
+        """Reorder."""
+        return functional.restrict(x, self.group, self.subgroup, self.slots)
+
+    def extra_repr(self) -> str:
+        return f"{self.group!r}, {self.subgroup!r}"

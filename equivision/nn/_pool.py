@@ -1,0 +1,167 @@
+"""Pooling over the group, its cosets and space."""
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.errors import GroupMismatchError
+from equivision.functional._conv import Size2, pair
+from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
+from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
+from equivision.nn._conv import Guarantee, grid_group
+
+
+class GroupPool(nn.Module):
+    """Pool over the group axis: what is left no longer depends on the orientation of each feature.
+
+    Args:
+        mode: ``"max"``, ``"mean"`` or ``"norm"``.
+
+    Shape:
+        ``[B, C, |G|, H, W]`` to ``[B, C, H, W]``; ``[B, C, |G|]`` to ``[B, C]``.
+
+    Equivariance: exact, regular to plane: ``f(L_g x) = g f(x)``.
+
+    Raises:
+        ConfigError: unknown mode.
+        ShapeError: the input has not 3 or 5 axes.
+
+    >>> import torch
+    >>> GroupPool()(torch.randn(2, 16, 8, 5, 5)).shape
+    torch.Size([2, 16, 5, 5])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+
+    def __init__(self, mode: PoolMode = "max") -> None:
+        super().__init__()
+        check_pool_mode(mode)
+        self.mode: PoolMode = mode
+
+    def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel *space"]:
+        """Pool."""
+        return functional.group_pool(x, self.mode)
+
+    def extra_repr(self) -> str:
+        return repr(self.mode)
+
+
+class CosetPool(nn.Module):
+    """Pool over the left cosets ``gH`` of a subgroup: a feature on G becomes one on the cosets G/H.
+
+    Args:
+        group: G.
+        subgroup: H, as a :class:`~equivision.groups.Subgroup` of G, or as a planar group (or its name) inside G.
+        mode: ``"max"``, ``"mean"`` or ``"norm"``.
+
+    Shape:
+        ``[B, C, |G|, H, W]`` to ``[B, C, |G| / |H|, H, W]``; likewise without the spatial axes.
+
+    Equivariance: exact, regular to ``quotient(subgroup)``.
+
+    Raises:
+        GroupMismatchError: the subgroup is not one of G.
+
+    Source: Cohen & Welling 2016, section 6.3; the G-CNN segmentation study, eq. 10.
+
+    >>> import torch
+    >>> CosetPool("D4", "C4")(torch.randn(2, 3, 8, 5, 5)).shape
+    torch.Size([2, 3, 2, 5, 5])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    slots: Tensor
+
+    def __init__(
+        self, group: PlanarGroup | str, subgroup: Subgroup | PlanarGroup | str, mode: PoolMode = "max"
+    ) -> None:
+        super().__init__()
+        check_pool_mode(mode)
+        self.group = planar(group)
+        self.subgroup = subgroup if isinstance(subgroup, Subgroup) else inclusion(planar(subgroup), self.group).image()
+        if self.subgroup.group != self.group:
+            raise GroupMismatchError(
+                f"subgroup={subgroup!r} is one of {self.subgroup.group.name}, not of {self.group.name}"
+            )
+        self.mode: PoolMode = mode
+        self.register_buffer("slots", coset_slots(self.subgroup), persistent=False)
+
+    def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel coset *space"]:
+        """Pool."""
+        return functional.coset_pool(x, self.subgroup, self.mode, self.slots)
+
+    def extra_repr(self) -> str:
+        return f"{self.group!r}, {self.subgroup!r}, mode={self.mode!r}"
+
+
+class _SpatialPool(nn.Module):
+    equivariance: ClassVar[Guarantee] = "exact"
+
+    def __init__(
+        self,
+        kernel_size: Size2,
+        *,
+        group: PlanarGroup | str,
+        stride: Size2 | None = None,
+        padding: Size2 = 0,
+        strict: bool = True,
+    ) -> None:
+        super().__init__()
+        self.group = grid_group(group)
+        self.kernel_size = pair(kernel_size)
+        self.stride = self.kernel_size if stride is None else pair(stride)
+        self.padding = pair(padding)
+        self.strict = strict
+
+    def extra_repr(self) -> str:
+        strict = "" if self.strict else ", strict=False"
+        return f"{self.kernel_size}, group={self.group!r}, stride={self.stride}, padding={self.padding}{strict}"
+
+
+class MaxPool2d(_SpatialPool):
+    """Spatial max pooling that refuses sizes on which its windows are off centre.
+
+    Where you know the sizes, ``torch.nn.MaxPool3d((1, 2, 2))`` does the same without the check.
+
+    Args:
+        kernel_size: window.
+        group: the group whose symmetry must hold.
+        stride: step; the window by default.
+        padding: pixels on both sides.
+        strict: raise GridError where size and stride cannot be exact.
+
+    Shape:
+        ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
+
+    Equivariance: exact where ``(n + 2 padding - kernel_size) mod stride == 0``.
+
+    Raises:
+        GridError: it is not 0; the message names sizes, paddings and kernels that would do.
+
+    >>> import torch
+    >>> MaxPool2d(2, group="C4")(torch.randn(1, 3, 4, 8, 8)).shape
+    torch.Size([1, 3, 4, 4, 4])
+    """
+
+    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
+        """Pool."""
+        return functional.max_pool2d(
+            x, self.kernel_size, group=self.group, stride=self.stride, padding=self.padding, strict=self.strict
+        )
+
+
+class AvgPool2d(_SpatialPool):
+    """Spatial mean pooling; otherwise as :class:`MaxPool2d`.
+
+    >>> import torch
+    >>> AvgPool2d(3, group="D4", stride=2, padding=1)(torch.randn(1, 3, 8, 9, 9)).shape
+    torch.Size([1, 3, 8, 5, 5])
+    """
+
+    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
+        """Pool."""
+        return functional.avg_pool2d(
+            x, self.kernel_size, group=self.group, stride=self.stride, padding=self.padding, strict=self.strict
+        )

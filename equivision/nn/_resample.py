@@ -1,0 +1,84 @@
+"""Anti-aliased stride and upsampling."""
+
+from typing import ClassVar, Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.functional._conv import PaddingMode
+from equivision.nn._conv import Guarantee
+
+
+class BlurPool2d(nn.Module):
+    """Isotropic Gaussian blur, then stride; the number of taps follows the parity of the size, so it is always centred.
+
+    Args:
+        stride: step; a map of n pixels becomes ``ceil(n / 2)`` for stride 2.
+        sigma: width of the Gaussian in pixels, half the stride by default.
+        padding_mode: what lies outside.
+
+    Shape:
+        ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
+
+    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size for stride 2; approximate at other angles.
+
+    Raises:
+        ConfigError: the stride cannot be centred on the size.
+
+    Source: Zhang 2019; the parity rule is ours.
+
+    >>> import torch
+    >>> BlurPool2d()(torch.randn(1, 3, 4, 8, 8)).shape, BlurPool2d()(torch.randn(1, 3, 4, 9, 9)).shape
+    (torch.Size([1, 3, 4, 4, 4]), torch.Size([1, 3, 4, 5, 5]))
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+
+    def __init__(self, stride: int = 2, *, sigma: float | None = None, padding_mode: PaddingMode = "reflect") -> None:
+        super().__init__()
+        self.stride = stride
+        self.sigma = 0.5 * stride if sigma is None else sigma
+        self.padding_mode = padding_mode
+
+    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
+        """Blur and stride."""
+        return functional.blur_pool2d(x, self.stride, sigma=self.sigma, padding_mode=self.padding_mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.stride}, sigma={self.sigma}, padding_mode={self.padding_mode!r}"
+
+
+class Upsample2d(nn.Module):
+    """Enlarge by a whole factor.
+
+    Args:
+        scale_factor: whole number.
+        mode: ``"nearest"`` or ``"bilinear"``.
+
+    Shape:
+        ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
+
+    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size.
+
+    Raises:
+        ConfigError: the factor is not a positive whole number, or the mode unknown.
+
+    >>> import torch
+    >>> Upsample2d(2)(torch.randn(1, 3, 4, 5, 5)).shape
+    torch.Size([1, 3, 4, 10, 10])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+
+    def __init__(self, scale_factor: int = 2, mode: Literal["nearest", "bilinear"] = "bilinear") -> None:
+        super().__init__()
+        self.scale_factor = scale_factor
+        self.mode: Literal["nearest", "bilinear"] = mode
+
+    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
+        """Enlarge."""
+        return functional.upsample2d(x, self.scale_factor, self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.scale_factor}, mode={self.mode!r}"
