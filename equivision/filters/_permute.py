@@ -1,6 +1,7 @@
 """Exact motion of kernels on the pixel grid, as index tables.
 
-A group element that maps the grid onto itself only permutes the taps of a kernel (and the slots of its group axis), so a
+A group element that maps the grid onto itself only permutes the taps of a kernel (and the slots of its group axis), so
+a
 whole transformed filter bank is one gather from the learned kernel. Tables are NumPy arrays cached by value.
 """
 
@@ -48,7 +49,9 @@ def _check_kernel(group: PlanarGroup, kernel_size: Pair) -> None:
 
 @lru_cache(maxsize=512)
 def tap_table(group: PlanarGroup, kernel_size: Pair) -> IntArray:
-    """Where each tap of a moved kernel is read: ``moved.flat[p] = kernel.flat[table[g, p]]`` for ``moved = g . kernel``.
+    """Where each tap of a moved kernel is read.
+
+    ``moved.flat[p] = kernel.flat[table[g, p]]`` for ``moved = g . kernel``.
 
     Shape ``[order, kh * kw]``.
     """

@@ -80,7 +80,8 @@ def rotate(
 ) -> Float[Tensor, "batch channel height width"]:
     """Rotate images counter-clockwise about their centre by any angle, one for all or one each.
 
-    At multiples of 90 degrees (square images) this is ``torch.rot90`` to rounding; in between the image is interpolated.
+    At multiples of 90 degrees (square images) this is ``torch.rot90`` to rounding; in between the image is
+    interpolated.
 
     Args:
         x: images.

@@ -44,7 +44,8 @@ def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation
     extents = tuple(d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True))
     if any(extent % 2 for extent in extents):
         raise GridError(
-            f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, which "
+            f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, "
+            f"which "
             "breaks the symmetry: use an odd kernel, or give the padding as a number"
         )
     return (extents[0] // 2, extents[1] // 2)
@@ -58,7 +59,8 @@ def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
     """
     if x.ndim != 5 or x.shape[2] != group.order:
         raise ShapeError(
-            f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, {group.order}, "
+            f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, "
+            f"{group.order}, "
             "height, width]. Images enter a network through LiftConv2d"
         )
     return x.flatten(1, 2)
@@ -217,7 +219,8 @@ def check_output_padding(group: PlanarGroup, output_padding: tuple[int, int], *,
     """Raise GridError when a transposed convolution would add pixels on one side of an axis that the group reverses."""
     if strict and any(e and moved for e, moved in zip(output_padding, reversed_axes(group), strict=True)):
         raise GridError(
-            f"GroupConvTranspose2d: output_padding={output_padding} adds pixels on one side only, which is not exact under "
+            f"GroupConvTranspose2d: output_padding={output_padding} adds pixels on one side only, which is not exact "
+            f"under "
             f"{group.name}. Use kernel_size=4, stride=2, padding=1 to double the size, or strict=False"
         )
 
@@ -238,7 +241,8 @@ def group_conv_transpose2d(
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Transposed group convolution, for upsampling with learned kernels.
 
-    ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``. Output size ``(n - 1) stride - 2 padding + dilation (k - 1) + 1``:
+    ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``. Output size ``(n - 1) stride - 2 padding + dilation (k - 1) +
+    1``:
     kernel 3, stride 2, padding 1 takes n to 2n - 1; kernel 4, stride 2, padding 1 takes n to 2n.
 
     Equivariance: exact, regular to regular.

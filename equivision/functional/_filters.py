@@ -1,6 +1,7 @@
 """From one learned kernel to the bank of its transformed copies.
 
-Shape legend: O output fields, C input fields (a group of them for ``groups > 1``), G order of the group, K = kh * kw taps.
+Shape legend: O output fields, C input fields (a group of them for ``groups > 1``), G order of the group, K = kh * kw
+taps.
 """
 
 import torch

@@ -70,7 +70,8 @@ def restrict(
     """
     if x.ndim not in (3, 5) or x.shape[2] != group.order:
         raise ShapeError(
-            f"Restrict: input has shape {tuple(x.shape)}; needs a group axis of {group.order} ({group.name}) as axis 2 of 3 or 5"
+            f"Restrict: input has shape {tuple(x.shape)}; needs a group axis of {group.order} ({group.name}) as axis "
+            f"2 of 3 or 5"
         )
     order = slots if slots is not None else restriction_slots(group, subgroup).to(x.device)
     copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order))

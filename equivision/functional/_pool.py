@@ -45,7 +45,8 @@ def group_pool(
     check_pool_mode(mode)
     if x.ndim not in (3, 5):
         raise ShapeError(
-            f"GroupPool: input has shape {tuple(x.shape)}; needs [batch, channel, group, height, width] or [batch, channel, group]"
+            f"GroupPool: input has shape {tuple(x.shape)}; needs [batch, channel, group, height, width] or [batch, "
+            f"channel, group]"
         )
     return _REDUCE[mode](x, 2)
 
@@ -81,7 +82,8 @@ def coset_pool(
     check_pool_mode(mode)
     if x.ndim not in (3, 5) or x.shape[2] != subgroup.group.order:
         raise ShapeError(
-            f"CosetPool: input has shape {tuple(x.shape)}; needs a group axis of {subgroup.group.order} ({subgroup.group.name}) "
+            f"CosetPool: input has shape {tuple(x.shape)}; needs a group axis of {subgroup.group.order} "
+            f"({subgroup.group.name}) "
             "as axis 2 of 3 or 5"
         )
     sorted_by_coset = x.index_select(2, slots if slots is not None else coset_slots(subgroup).to(x.device))

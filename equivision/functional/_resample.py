@@ -23,7 +23,8 @@ def gaussian_taps(kernel_size: int, sigma: float, *, dtype: torch.dtype = torch.
 def blur_taps_for(size: int, stride: int, sigma: float) -> int:
     """Number of taps that covers 2.5 sigma and leaves no pixel over: ``(size - taps) mod stride == 0`` after padding.
 
-    The padding is ``(taps - 1) // 2``, so an even size takes an even number of taps: this is how the blur stays centred on
+    The padding is ``(taps - 1) // 2``, so an even size takes an even number of taps: this is how the blur stays
+    centred on
     every size, where a learned kernel cannot.
     """
     taps = max(2, math.ceil(2 * 2.5 * sigma))
@@ -65,7 +66,8 @@ def blur_pool2d(
     """
     if stride < 1 or (sigma is not None and sigma <= 0) or padding_mode not in PADDING_MODES:
         raise ConfigError(
-            f"stride={stride}, sigma={sigma}, padding_mode={padding_mode!r}: stride must be at least 1, sigma positive, "
+            f"stride={stride}, sigma={sigma}, padding_mode={padding_mode!r}: stride must be at least 1, sigma "
+            f"positive, "
             f"padding_mode one of {', '.join(PADDING_MODES)}"
         )
     if stride == 1:

@@ -33,7 +33,7 @@ def list_models() -> list[str]:
     return sorted(_MODELS)
 
 
-def create_model(name: str, **arguments: Any) -> nn.Module:  # noqa: ANN401
+def create_model(name: str, **arguments: Any) -> nn.Module:
     """Build a registered model.
 
     Args:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError
-from equivision.groups import PlanarGroup, cyclic
+from equivision.groups import PlanarGroup
 from equivision.models._registry import register
 from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
 from equivision.nn._conv import grid_group
@@ -108,13 +108,15 @@ class ResNet(nn.Module):
 
 @register
 def resnet18(
-    group: PlanarGroup | str = cyclic(4),
+    group: PlanarGroup | str = "C4",
     width: int | None = None,
     in_channels: int = 3,
     num_classes: int = 10,
     stem: Stem = "small",
 ) -> ResNet:
-    """ResNet-18 over an exact group. The default width gives about the parameters of the plain ResNet-18, ``64 / sqrt(|G|)``.
+    """ResNet-18 over an exact group.
+
+    The default width, ``64 / sqrt(|G|)`` fields, gives about the parameters of the plain ResNet-18.
 
     >>> resnet18(group="C4", width=2)(__import__("torch").zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError
-from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.groups import PlanarGroup
 from equivision.models._registry import register
 from equivision.nn import GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
 from equivision.nn._conv import grid_group
@@ -29,7 +29,8 @@ class RotatedMNISTNet(nn.Module):
         num_classes: number of logits.
 
     Shape:
-        ``[B, in_channels, 28, 28]`` to ``[B, num_classes]``; larger images are averaged over space before the classifier,
+        ``[B, in_channels, 28, 28]`` to ``[B, num_classes]``; larger images are averaged over space before the
+        classifier,
         those whose size is 0 modulo 2 are exact.
 
     Equivariance: exact: logits are invariant under every element of the group; none for the plain network.
@@ -94,7 +95,7 @@ def z2cnn(width: int = 20, in_channels: int = 1, num_classes: int = 10) -> Rotat
 
 @register
 def p4cnn(
-    group: PlanarGroup | str = cyclic(4), width: int = 10, in_channels: int = 1, num_classes: int = 10
+    group: PlanarGroup | str = "C4", width: int = 10, in_channels: int = 1, num_classes: int = 10
 ) -> RotatedMNISTNet:
     """Group convolutions over quarter turns. 24,810 parameters at width 10.
 
@@ -106,7 +107,7 @@ def p4cnn(
 
 @register
 def p4mcnn(
-    group: PlanarGroup | str = dihedral(4), width: int = 7, in_channels: int = 1, num_classes: int = 10
+    group: PlanarGroup | str = "D4", width: int = 7, in_channels: int = 1, num_classes: int = 10
 ) -> RotatedMNISTNet:
     """Group convolutions over quarter turns and reflections. 24,202 parameters at width 7.
 

@@ -1,7 +1,7 @@
 """Group convolutions as modules: parameters, and one call of :mod:`equivision.functional`."""
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,8 @@ def grid_group(group: PlanarGroup | str) -> PlanarGroup:
     parsed = planar(group)
     if not parsed.is_on_grid:
         raise GroupMismatchError(
-            f"group={parsed.name} holds rotations by {360 / parsed.rotations:g} degrees, which do not map the pixel grid onto "
+            f"group={parsed.name} holds rotations by {360 / parsed.rotations:g} degrees, which do not map the pixel "
+            f"grid onto "
             "itself: choose C1, C2, C4, D1, D2 or D4"
         )
     return parsed
@@ -94,7 +95,8 @@ class GroupConvBase(nn.Module):
             raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
         if both[0] != both[1] and has_quarter_turns(self.group):
             raise GroupMismatchError(
-                f"{name}={both} differs between rows and columns, which the quarter turns of {self.group.name} exchange: "
+                f"{name}={both} differs between rows and columns, which the quarter turns of {self.group.name} "
+                f"exchange: "
                 "use the same number for both, or a group without quarter turns (C2, D1, D2)"
             )
         return both
@@ -110,6 +112,12 @@ class GroupConvBase(nn.Module):
         kaiming_uniform_(self.weight, self.fan_in)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+    def _options(self) -> dict[str, Any]:
+        """Keyword arguments of the functional twin."""
+        names = ("group", "stride", "padding", "dilation", "groups", "strict", "table")
+        options = {name: getattr(self, name) for name in names}
+        return options if self.transposed else options | {"padding_mode": self.padding_mode}
 
     def extra_repr(self) -> str:
         def short(value: tuple[int, int]) -> str:
@@ -170,10 +178,7 @@ class LiftConv2d(GroupConvBase):
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch channel group h w"]:
         """Convolve."""
-        return functional.lift_conv2d(
-            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
-            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
-        )  # fmt: skip
+        return functional.lift_conv2d(x, self.weight, self.bias, **self._options())
 
 
 class GroupConv2d(GroupConvBase):
@@ -205,10 +210,7 @@ class GroupConv2d(GroupConvBase):
         self, x: Float[Tensor, "batch channel group height width"]
     ) -> Float[Tensor, "batch channel2 group h w"]:
         """Convolve."""
-        return functional.group_conv2d(
-            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
-            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
-        )  # fmt: skip
+        return functional.group_conv2d(x, self.weight, self.bias, **self._options())
 
 
 class ProjectConv2d(GroupConvBase):
@@ -238,10 +240,7 @@ class ProjectConv2d(GroupConvBase):
 
     def forward(self, x: Float[Tensor, "batch channel group height width"]) -> Float[Tensor, "batch out_channels h w"]:
         """Convolve."""
-        return functional.project_conv2d(
-            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding, dilation=self.dilation,
-            groups=self.groups, padding_mode=self.padding_mode, strict=self.strict, table=self.table,
-        )  # fmt: skip
+        return functional.project_conv2d(x, self.weight, self.bias, **self._options())
 
 
 class GroupConvTranspose2d(GroupConvBase):
@@ -311,10 +310,8 @@ class GroupConvTranspose2d(GroupConvBase):
     ) -> Float[Tensor, "batch channel2 group h w"]:
         """Convolve."""
         return functional.group_conv_transpose2d(
-            x, self.weight, self.bias, group=self.group, stride=self.stride, padding=self.padding,
-            output_padding=self.output_padding, dilation=self.dilation, groups=self.groups, strict=self.strict,
-            table=self.table,
-        )  # fmt: skip
+            x, self.weight, self.bias, **self._options(), output_padding=self.output_padding
+        )
 
     def extra_repr(self) -> str:
         extra = f", output_padding={self.output_padding}" if self.output_padding != (0, 0) else ""
