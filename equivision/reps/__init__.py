@@ -5,7 +5,9 @@ from equivision.reps._fourier import fourier_matrix as fourier_matrix
 from equivision.reps._fourier import fourier_transform as fourier_transform
 from equivision.reps._fourier import inverse_fourier_transform as inverse_fourier_transform
 from equivision.reps._irreps import Irrep as Irrep
+from equivision.reps._irreps import IrrepEntry as IrrepEntry
 from equivision.reps._irreps import irrep as irrep
+from equivision.reps._irreps import irrep_table as irrep_table
 from equivision.reps._irreps import irreps as irreps
 from equivision.reps._irreps import multiplicities as multiplicities
 from equivision.reps._irreps import sign as sign

@@ -27,10 +27,20 @@ class IrrepEntry(NamedTuple):
 
 @singledispatch
 def irrep_table(group: FiniteGroup) -> tuple[IrrepEntry, ...]:
-    """All irreps of a group, the trivial one first. A new kind of group registers its own function here."""
+    """All irreps of a group, the trivial one first. A new class of group registers its own function here.
+
+    Matrices must be orthogonal (real type) or unitary (complex type, one of each conjugate pair).
+
+    >>> from equivision.groups import cyclic
+    >>> [(name, matrices.shape, matrices.dtype.name) for name, matrices in irrep_table(cyclic(3))]
+    [('A', (3, 1, 1), 'float64'), ('E1', (3, 1, 1), 'complex128')]
+
+    Raises:
+        GroupMismatchError: no function is registered for the class of the group.
+    """
     raise GroupMismatchError(
         f"the irreps of {group!r} are not known: they are for C_n, D_n and their direct products; "
-        "register a function with equivision.reps._irreps.irrep_table"
+        "register a function for its class with equivision.reps.irrep_table"
     )
 
 
