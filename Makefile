@@ -1,0 +1,65 @@
+# make demo: install, train a plain and an equivariant network on rotated digits, audit both.
+# make test: everything that CI runs.
+# Every target creates .venv when it is missing. Set EQUIVISION_DATA to a folder of real data for the tests that use it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+DEMO_DIR ?= runs/demo
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test lint types contracts unit compile doctest readme docs bench clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "also: lint, docs, bench, clean"
+
+# torch first, from the constraints, so that nothing else chooses another build of it.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all]"
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py --output $(DEMO_DIR)
+
+test: lint types contracts unit compile doctest readme docs
+	@echo "all checks passed"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/pyright
+
+contracts: $(VENV)/installed
+	$(BIN)/lint-imports --no-cache
+
+# Shapes and types of every annotation are checked while these run.
+unit: $(VENV)/installed
+	$(BIN)/pytest -n $(WORKERS) -m "not compile" --jaxtyping-packages=equivision,beartype.beartype tests
+
+# torch.compile does not go through the checking hook, hence a session without it.
+compile: $(VENV)/installed
+	$(BIN)/pytest -n $(WORKERS) -m compile tests
+
+doctest: $(VENV)/installed
+	$(BIN)/pytest --doctest-modules equivision
+
+# The commands that README shows, run as they stand.
+readme: $(VENV)/installed
+	$(BIN)/pytest tests/docs --override-ini addopts="--import-mode=importlib"
+
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) site runs .pytest_cache .ruff_cache
