@@ -13,10 +13,10 @@ from tests.groups._catalogue import GROUPS
 
 
 def representations(group: FiniteGroup) -> list[Representation]:
-    """All irreps, the regular one, the quotients by a few subgroups and one direct sum."""
+    """All irreps, the regular one, the quotients by a few subgroups and two direct sums."""
     quotients = [quotient(subgroup) for subgroup in group.subgroups()[:: max(1, len(group.subgroups()) // 4)]]
     simple: list[Representation] = [*irreps(group), regular(group), *quotients]
-    return [*simple, irreps(group)[-1] + quotients[-1] + trivial(group)]
+    return [*simple, irreps(group)[-1] + quotients[-1] + trivial(group), trivial(group) + regular(group)]
 
 
 CASES = [(group, representations(group)) for group in GROUPS]
