@@ -1,0 +1,71 @@
+"""Images: readers, fixed splits, rotated variants, and Lightning data modules.
+
+The readers return :class:`ImageData`; :class:`Variant` moves images; the data modules put both together for training.
+Importing this package loads nothing beyond torch and numpy: pillow, pyarrow, datasets, scikit-learn and lightning are
+imported by the functions and classes that need them.
+
+>>> from equivision.data import named_variant, random_split, read_digits
+>>> train, test = random_split(read_digits(), (1400, 397), seed=0)
+>>> named_variant("rotated", seed=0).apply(test.images, test.index).shape
+torch.Size([397, 1, 28, 28])
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from equivision.data._digits import read_digits as read_digits
+from equivision.data._folder import read_image_folder as read_image_folder
+from equivision.data._folder import read_pictures as read_pictures
+from equivision.data._hub import read_hub as read_hub
+from equivision.data._idx import read_idx as read_idx
+from equivision.data._idx import read_mnist as read_mnist
+from equivision.data._images import ImageData as ImageData
+from equivision.data._images import Skipped as Skipped
+from equivision.data._images import pool as pool
+from equivision.data._loader import EpochSampler as EpochSampler
+from equivision.data._loader import ResumableLoader as ResumableLoader
+from equivision.data._loader import VariantDataset as VariantDataset
+from equivision.data._loader import evaluation_loader as evaluation_loader
+from equivision.data._loader import training_loader as training_loader
+from equivision.data._parquet import find_parquet as find_parquet
+from equivision.data._parquet import read_parquet as read_parquet
+from equivision.data._root import data_folder as data_folder
+from equivision.data._splits import random_split as random_split
+from equivision.data._splits import stratified_split as stratified_split
+from equivision.data._variants import Variant as Variant
+from equivision.data._variants import list_variants as list_variants
+from equivision.data._variants import named_variant as named_variant
+
+if TYPE_CHECKING:
+    from equivision.data._datamodules import DigitsDataModule as DigitsDataModule
+    from equivision.data._datamodules import ImageDataModule as ImageDataModule
+    from equivision.data._datamodules import MNISTDataModule as MNISTDataModule
+    from equivision.data._datamodules import Splits as Splits
+    from equivision.data._datamodules_files import HubDataModule as HubDataModule
+    from equivision.data._datamodules_files import ImageFolderDataModule as ImageFolderDataModule
+    from equivision.data._datamodules_files import ParquetDataModule as ParquetDataModule
+    from equivision.data._datamodules_files import PictureDataModule as PictureDataModule
+    from equivision.data._datamodules_files import PredictionDataModule as PredictionDataModule
+
+_LIGHTNING = {
+    "DigitsDataModule": "_datamodules",
+    "ImageDataModule": "_datamodules",
+    "MNISTDataModule": "_datamodules",
+    "Splits": "_datamodules",
+    "HubDataModule": "_datamodules_files",
+    "ImageFolderDataModule": "_datamodules_files",
+    "ParquetDataModule": "_datamodules_files",
+    "PictureDataModule": "_datamodules_files",
+    "PredictionDataModule": "_datamodules_files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The data modules, which need lightning, are imported when they are asked for."""
+    if name not in _LIGHTNING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LIGHTNING[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LIGHTNING])

@@ -1,0 +1,158 @@
+"""Rotated, 90-degree and reflected variants of a data set, fixed by a seed."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from equivision.data._images import as_float
+from equivision.data._random import random_uniform
+from equivision.errors import ConfigError, ShapeError
+from equivision.functional import rotate
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the images of a data set are moved: first reversed, then turned counter-clockwise about their centre.
+
+    What happens to an image depends on ``seed`` and on its index only: not on the batch it comes in, on the order, on
+    the number of workers, or on the versions of the packages.
+
+    Attributes:
+        angle: degrees counter-clockwise, one for all; ``"uniform"``: one for each image, uniform in [0, 360);
+            ``"quarters"``: for each image one of 0, 90, 180, 270.
+        flip: whether the order of the rows is reversed (upside down): ``"never"``, ``"always"``, or ``"random"``, with
+            probability 1/2 for each image.
+        seed: of the random angles and flips.
+        padding: what comes in from outside the picture: ``"zeros"``, ``"border"`` or ``"reflection"``.
+
+    Multiples of 90 degrees are exact (the pixels move, ``torch.rot90``); all other angles are interpolated bilinearly.
+
+    >>> image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    >>> Variant(angle=90).apply(image).tolist()
+    [[[[2.0, 4.0], [1.0, 3.0]]]]
+    """
+
+    angle: float | Literal["uniform", "quarters"] = 0.0
+    flip: Literal["never", "always", "random"] = "never"
+    seed: int = 0
+    padding: Literal["zeros", "border", "reflection"] = "zeros"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.angle, str) and self.angle not in ("uniform", "quarters"):
+            raise ConfigError(f"angle={self.angle!r}: give a number of degrees, 'uniform' or 'quarters'")
+        if self.flip not in ("never", "always", "random"):
+            raise ConfigError(f"flip={self.flip!r}: choose 'never', 'always' or 'random'")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether pixels are only moved and never interpolated."""
+        return self.angle == "quarters" or (not isinstance(self.angle, str) and self.angle % 90 == 0)
+
+    @property
+    def name(self) -> str:
+        """One of :func:`list_variants` (whatever seed and padding), else such as ``rotated22.5_always_reflected``."""
+        for name, named in _NAMED.items():
+            if (named.angle, named.flip) == (self.angle, self.flip):
+                return name
+        angle = self.angle if isinstance(self.angle, str) else f"rotated{self.angle:g}"
+        return angle if self.flip == "never" else f"{angle}_{self.flip}_reflected"
+
+    def angles(self, index: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
+        """Degrees by which the images of these indices are turned."""
+        if not isinstance(self.angle, str):
+            return torch.full((len(index),), float(self.angle), dtype=torch.float64)
+        uniform = random_uniform(index.numpy(), "angle", self.seed)
+        return torch.from_numpy(360.0 * uniform if self.angle == "uniform" else 90.0 * np.floor(4.0 * uniform))
+
+    def flips(self, index: Int[Tensor, " image"]) -> Bool[Tensor, " image"]:
+        """Which of the images of these indices are reversed."""
+        if self.flip != "random":
+            return torch.full((len(index),), self.flip == "always")
+        return torch.from_numpy(random_uniform(index.numpy(), "flip", self.seed) < 0.5)
+
+    def apply(
+        self,
+        images: Shaped[Tensor, "image channel height width"],
+        index: Int[Tensor, " image"] | None = None,
+        *,
+        mode: str = "bilinear",
+    ) -> Float[Tensor, "image channel new_height new_width"]:
+        """Move images.
+
+        Args:
+            images: uint8 in 0 to 255, or float in 0 to 1.
+            index: the index of each image in its data set; by default 0, 1, 2, ...
+            mode: how angles between the multiples of 90 degrees are interpolated; ``"nearest"`` for masks.
+
+        Returns:
+            Floats in [0, 1]; height and width change places where all images are turned by 90 or 270 degrees.
+
+        Raises:
+            ShapeError: images that are not square would be turned by different quarters.
+        """
+        index = torch.arange(len(images)) if index is None else index
+        moved = as_float(images)
+        if self.flip != "never":
+            flips = self.flips(index).to(images.device)[:, None, None, None]
+            moved = torch.where(flips, moved.flip(-2), moved)
+        angles = self.angles(index)
+        if not self.is_exact:
+            return rotate(moved, angles.to(torch.float64), mode=mode, padding_mode=self.padding)
+        if not isinstance(self.angle, str):
+            return torch.rot90(moved, int(self.angle // 90) % 4, (-2, -1))
+        return _turn_quarters(moved, angles)
+
+
+def _turn_quarters(
+    images: Float[Tensor, "image channel height width"], angles: Float[Tensor, " image"]
+) -> Float[Tensor, "image channel height width"]:
+    if images.shape[-1] != images.shape[-2]:
+        raise ShapeError(f"images are {images.shape[-2]}x{images.shape[-1]}: angle='quarters' needs square images")
+    turned = torch.empty_like(images)
+    quarters = (angles / 90).round().to(device=images.device, dtype=torch.int64)
+    for k in range(4):
+        turned[quarters == k] = torch.rot90(images[quarters == k], k, (-2, -1))
+    return turned
+
+
+_NAMED = {
+    "upright": Variant(),
+    "rotated": Variant("uniform"),
+    "rotated90": Variant(90.0),
+    "quarters": Variant("quarters"),
+    "reflected": Variant(flip="always"),
+    "rotated_reflected": Variant("uniform", "random"),
+}
+
+
+def list_variants() -> list[str]:
+    """The names that :func:`named_variant` knows."""
+    return list(_NAMED)
+
+
+def named_variant(name: str, *, seed: int = 0, padding: Literal["zeros", "border", "reflection"] = "zeros") -> Variant:
+    """A variant by name.
+
+    =====================  ==========================================================================
+    ``upright``            as it is
+    ``rotated``            every image by its own angle, uniform in [0, 360), bilinear
+    ``rotated90``          every image by 90 degrees counter-clockwise, exact ("90-MNIST")
+    ``quarters``           every image by its own multiple of 90 degrees, exact
+    ``reflected``          every image with its rows reversed, exact
+    ``rotated_reflected``  half of the images reversed, then every image by its own angle, bilinear
+    =====================  ==========================================================================
+
+    Raises:
+        ConfigError: the name is not known.
+
+    >>> named_variant("rotated", seed=3)
+    Variant(angle='uniform', flip='never', seed=3, padding='zeros')
+    """
+    if name not in _NAMED:
+        raise ConfigError(f"variant {name!r} is not known: choose one of {', '.join(_NAMED)}")
+    chosen = _NAMED[name]
+    return Variant(chosen.angle, chosen.flip, seed, padding)
