@@ -28,8 +28,8 @@ def _act_fibre(x: Tensor, g: int, rep: Representation) -> Tensor:
             "as in [batch, channel, group, height, width]"
         )
     if rep.is_permutation:
-        return x.index_select(2, torch.as_tensor(rep.permutation(g), device=x.device))
-    return torch.einsum("ij,bcj...->bci...", torch.as_tensor(rep.matrix(g), dtype=x.dtype, device=x.device), x)
+        return x.index_select(2, torch.tensor(rep.permutation(g), device=x.device))
+    return torch.einsum("ij,bcj...->bci...", torch.tensor(rep.matrix(g), dtype=x.dtype, device=x.device), x)
 
 
 def act(x: Tensor, g: int, group: PlanarGroup, rep: Representation | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from equivision.errors import ConfigError, GridError, ShapeError
 from equivision.filters import reversed_axes
 from equivision.functional._filters import group_filters, lift_filters, project_filters, transposed_filters
-from equivision.functional._grid import check_grid
+from equivision.functional._grid import check_grid, check_square
 from equivision.groups import PlanarGroup
 
 Size2 = int | tuple[int, int]
@@ -21,9 +21,17 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 PADDING_MODES: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
 
 
-def pair(value: Size2) -> tuple[int, int]:
-    """One number for both axes, or a pair (height, width)."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+def pair(value: Size2, name: str = "size") -> tuple[int, int]:
+    """One number for both axes, or a pair (height, width).
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(value, int):
+        return (value, value)
+    if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, int) for v in value):
+        return (value[0], value[1])
+    raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
 
 
 def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
@@ -36,7 +44,7 @@ def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation
         ConfigError: another word.
     """
     if not isinstance(padding, str):
-        return pair(padding)
+        return pair(padding, "padding")
     if padding == "valid":
         return (0, 0)
     if padding != "same":
@@ -81,7 +89,7 @@ def _convolve(
     strict: bool,
 ) -> Tensor:
     kernel_size = (bank.shape[-2], bank.shape[-1])
-    steps, spread = pair(stride), pair(dilation)
+    steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
     border = resolve_padding(padding, kernel_size, spread)
     if x.shape[1] != bank.shape[1] * groups:
         raise ShapeError(
@@ -131,11 +139,16 @@ def lift_conv2d(
     Equivariance: exact, plane to regular representation: ``f(g x) = L_g f(x)``.
 
     Raises:
-        ShapeError: the number of channels does not fit.
+        ShapeError: x is not an image, or the number of channels does not fit.
         GridError: stride and size leave the sampled positions off centre.
 
     Source: Cohen & Welling 2016, eq. 10.
     """
+    if x.ndim != 4:
+        raise ShapeError(
+            f"LiftConv2d: input has shape {tuple(x.shape)}; an image is [batch, channel, height, width]. "
+            "Feature maps on the group go through GroupConv2d"
+        )
     bank = lift_filters(weight, group, table)
     y = _convolve(
         x, bank, _over_group(bias, group.order), layer="LiftConv2d", group=group, stride=stride, padding=padding,
@@ -253,13 +266,14 @@ def group_conv_transpose2d(
 
     Source: the G-CNN segmentation study, eq. 11.
     """
-    extra = pair(output_padding)
+    steps, border, spread = pair(stride, "stride"), pair(padding, "padding"), pair(dilation, "dilation")
+    extra = pair(output_padding, "output_padding")
     check_output_padding(group, extra, strict=strict)
+    if strict:
+        check_square(group, stride=steps, padding=border, dilation=spread)
     bank = transposed_filters(weight, group, table)
     maps = flatten_group(x, group, "GroupConvTranspose2d")
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
-    y = F.conv_transpose2d(
-        maps, bank, _over_group(bias, group.order), pair(stride), pair(padding), extra, groups, pair(dilation)
-    )
+    y = F.conv_transpose2d(maps, bank, _over_group(bias, group.order), steps, border, extra, groups, spread)
     return y.unflatten(1, (-1, group.order))

@@ -103,10 +103,10 @@ def _pool_space(
     x: Tensor, layer: str, pool: Callable[..., Tensor], group: PlanarGroup,
     kernel_size: Size2, stride: Size2 | None, padding: Size2, strict: bool,
 ) -> Tensor:  # fmt: skip
-    window, border = pair(kernel_size), pair(padding)
-    step = window if stride is None else pair(stride)
+    window, border = pair(kernel_size, "kernel_size"), pair(padding, "padding")
+    step = window if stride is None else pair(stride, "stride")
     if strict:
-        check_grid(layer, group, (x.shape[-2], x.shape[-1]), window, step, border)
+        check_grid(layer, group, (x.shape[-2], x.shape[-1]), window, step, border, pooling=True)
     return _over_space(x, lambda maps: pool(maps, window, step, border), layer)
 
 

@@ -20,22 +20,27 @@ def gaussian_taps(kernel_size: int, sigma: float, *, dtype: torch.dtype = torch.
     return (weights / weights.sum()).to(dtype)
 
 
-def blur_taps_for(size: int, stride: int, sigma: float) -> int:
-    """Number of taps that covers 2.5 sigma and leaves no pixel over: ``(size - taps) mod stride == 0`` after padding.
+def blur_window(size: int, stride: int, sigma: float) -> tuple[int, int]:
+    """Taps and padding of a blur that covers 2.5 sigma and whose windows are centred on a map of ``size`` pixels.
 
-    The padding is ``(taps - 1) // 2``, so an even size takes an even number of taps: this is how the blur stays
-    centred on
-    every size, where a learned kernel cannot.
+    ``ceil(size / stride)`` windows leave out ``size - (windows - 1) stride`` pixels; the taps have the parity of that
+    number, so the padding is the same on both sides: this is how the blur stays centred on every size, where a learned
+    kernel cannot.
     """
-    taps = max(2, math.ceil(2 * 2.5 * sigma))
-    for candidate in range(taps, taps + 2 * stride):
-        padding = (candidate - 1) // 2
-        if (size + 2 * padding - candidate) % stride == 0:
-            return candidate
-    raise ConfigError(
-        f"stride={stride} cannot be centred on a map of {size} pixels by any symmetric blur; odd strides need "
-        f"a size of 1 or 0 modulo {stride}: crop or pad the input, or use stride 2"
-    )
+    windows = -(-size // stride)
+    inner = size - (windows - 1) * stride
+    taps = max(inner, math.ceil(5 * sigma))
+    taps += (taps - inner) % 2
+    return taps, (taps - inner) // 2
+
+
+def check_blur(stride: int, sigma: float | None, padding_mode: str) -> None:
+    """Raise ConfigError for options that :func:`blur_pool2d` does not take."""
+    if stride < 1 or (sigma is not None and sigma <= 0) or padding_mode not in PADDING_MODES:
+        raise ConfigError(
+            f"stride={stride}, sigma={sigma}, padding_mode={padding_mode!r}: stride must be at least 1, "
+            f"sigma positive, padding_mode one of {', '.join(PADDING_MODES)}"
+        )
 
 
 def blur_pool2d(
@@ -47,36 +52,29 @@ def blur_pool2d(
 ) -> Float[Tensor, "batch channel *out"]:
     """Low-pass filter with an isotropic Gaussian, then keep every ``stride``-th pixel, centred on the map.
 
-    The number of taps follows the parity of the size, so that the samples are centred on every map: a map of n pixels
-    becomes ``ceil(n / 2)`` for stride 2.
+    The number of taps follows the size, so that samples are centred on every map: n pixels become ``ceil(n / stride)``.
 
     Args:
         x: ``[B, C, H, W]`` or ``[B, C, G, H, W]``.
         stride: step.
         sigma: width of the Gaussian in pixels; half the stride by default.
-        padding_mode: what lies outside the map.
+        padding_mode: what lies outside the map; maps too small to be reflected are continued by their edge.
 
-    Equivariance: exact for C1, C2, C4, D1, D2, D4, at every size for stride 2; approximate for other angles, with a far
-    smaller error than a plain stride.
+    Equivariance: exact for C1, C2, C4, D1, D2, D4, at every size; approximate for other angles, with a far smaller
+    error than a plain stride.
 
     Raises:
-        ConfigError: the stride cannot be centred on this size, or an option is not valid.
+        ConfigError: an option is not valid.
 
-    Source: Zhang 2019 (anti-aliased pooling); the parity rule is ours.
+    Source: Zhang 2019 (anti-aliased pooling); the rule for the taps is ours.
     """
-    if stride < 1 or (sigma is not None and sigma <= 0) or padding_mode not in PADDING_MODES:
-        raise ConfigError(
-            f"stride={stride}, sigma={sigma}, padding_mode={padding_mode!r}: stride must be at least 1, sigma "
-            f"positive, "
-            f"padding_mode one of {', '.join(PADDING_MODES)}"
-        )
+    check_blur(stride, sigma, padding_mode)
     if stride == 1:
         return x
     width = 0.5 * stride if sigma is None else sigma
 
     def along(maps: Tensor, axis: int) -> Tensor:
-        taps = blur_taps_for(maps.shape[axis], stride, width)
-        border = (taps - 1) // 2
+        taps, border = blur_window(maps.shape[axis], stride, width)
         mode = padding_mode if padding_mode == "zeros" or border < maps.shape[axis] else "replicate"
         kernel = gaussian_taps(taps, width, dtype=maps.dtype).to(maps.device)
         shape, pad = ((taps, 1), (0, 0, border, border)) if axis == -2 else ((1, taps), (border, border, 0, 0))

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
-from equivision.filters import has_quarter_turns
 from equivision.functional._conv import PADDING_MODES, PaddingMode, Size2, check_output_padding, pair, resolve_padding
+from equivision.functional._grid import check_square
 from equivision.groups import PlanarGroup, planar
 
 Guarantee = Literal["exact", "approximate", "learned", "none"]
@@ -30,6 +30,20 @@ def grid_group(group: PlanarGroup | str) -> PlanarGroup:
             "itself: choose C1, C2, C4, D1, D2 or D4"
         )
     return parsed
+
+
+def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) -> tuple[int, int]:
+    """An option of a sliding window as a pair (height, width).
+
+    Raises:
+        ConfigError: a number is too small, or the value is no number or pair.
+        GroupMismatchError: rows and columns differ, but the group exchanges them.
+    """
+    both = pair(value, name)
+    if min(both) < least:
+        raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
+    check_square(group, **{name: both})
+    return both
 
 
 def kaiming_uniform_(weight: Tensor, fan_in: float) -> None:
@@ -72,10 +86,12 @@ class GroupConvBase(nn.Module):
         super().__init__()
         self.group = grid_group(group)
         self.in_channels, self.out_channels, self.groups = _check_channels(in_channels, out_channels, groups)
-        self.kernel_size = self._pair("kernel_size", kernel_size)
-        self.stride = self._pair("stride", stride)
-        self.dilation = self._pair("dilation", dilation)
-        self.padding = self._pair("padding", resolve_padding(padding, self.kernel_size, self.dilation), least=0)
+        self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
+        self.stride = grid_pair("stride", stride, self.group)
+        self.dilation = grid_pair("dilation", dilation, self.group)
+        self.padding = grid_pair(
+            "padding", resolve_padding(padding, self.kernel_size, self.dilation), self.group, least=0
+        )
         if padding_mode not in PADDING_MODES:
             raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
         self.padding_mode = padding_mode
@@ -89,23 +105,11 @@ class GroupConvBase(nn.Module):
         self.register_buffer("table", table.to(device=device), persistent=False)
         self.reset_parameters()
 
-    def _pair(self, name: str, value: Size2, least: int = 1) -> tuple[int, int]:
-        both = pair(value)
-        if min(both) < least:
-            raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
-        if both[0] != both[1] and has_quarter_turns(self.group):
-            raise GroupMismatchError(
-                f"{name}={both} differs between rows and columns, which the quarter turns of {self.group.name} "
-                f"exchange: "
-                "use the same number for both, or a group without quarter turns (C2, D1, D2)"
-            )
-        return both
-
     @property
     def fan_in(self) -> float:
         """Number of products summed in one output value."""
         slots = self.group.order if self.input_on_group else 1
-        return self.in_channels // self.groups * slots * math.prod(self.kernel_size)
+        return float(self.in_channels // self.groups * slots * math.prod(self.kernel_size))
 
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
@@ -297,7 +301,7 @@ class GroupConvTranspose2d(GroupConvBase):
             in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
             groups=groups, bias=bias, strict=strict, device=device, dtype=dtype,
         )  # fmt: skip
-        self.output_padding = self._pair("output_padding", output_padding, least=0)
+        self.output_padding = grid_pair("output_padding", output_padding, self.group, least=0)
         check_output_padding(self.group, self.output_padding, strict=strict)
 
     @property

@@ -63,7 +63,7 @@ class GroupLinear(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
-        kaiming_uniform_(self.weight, self.in_features * self.group.order)
+        kaiming_uniform_(self.weight, float(self.in_features * self.group.order))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import GroupMismatchError
-from equivision.functional._conv import Size2, pair
+from equivision.functional._conv import Size2
 from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
-from equivision.nn._conv import Guarantee, grid_group
+from equivision.nn._conv import Guarantee, grid_group, grid_pair
 
 
 class GroupPool(nn.Module):
@@ -110,9 +110,9 @@ class _SpatialPool(nn.Module):
     ) -> None:
         super().__init__()
         self.group = grid_group(group)
-        self.kernel_size = pair(kernel_size)
-        self.stride = self.kernel_size if stride is None else pair(stride)
-        self.padding = pair(padding)
+        self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
+        self.stride = self.kernel_size if stride is None else grid_pair("stride", stride, self.group)
+        self.padding = grid_pair("padding", padding, self.group, least=0)
         self.strict = strict
 
     def extra_repr(self) -> str:

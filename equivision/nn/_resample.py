@@ -7,26 +7,27 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.functional._conv import PaddingMode
+from equivision.functional._resample import check_blur
 from equivision.nn._conv import Guarantee
 
 
 class BlurPool2d(nn.Module):
-    """Isotropic Gaussian blur, then stride; the number of taps follows the parity of the size, so it is always centred.
+    """Isotropic Gaussian blur, then stride; the number of taps follows the size, so it is always centred.
 
     Args:
-        stride: step; a map of n pixels becomes ``ceil(n / 2)`` for stride 2.
+        stride: step; a map of n pixels becomes ``ceil(n / stride)``.
         sigma: width of the Gaussian in pixels, half the stride by default.
         padding_mode: what lies outside.
 
     Shape:
         ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
 
-    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size for stride 2; approximate at other angles.
+    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size; approximate at other angles.
 
     Raises:
-        ConfigError: the stride cannot be centred on the size.
+        ConfigError: an option is not valid.
 
-    Source: Zhang 2019; the parity rule is ours.
+    Source: Zhang 2019; the rule for the taps is ours.
 
     >>> import torch
     >>> BlurPool2d()(torch.randn(1, 3, 4, 8, 8)).shape, BlurPool2d()(torch.randn(1, 3, 4, 9, 9)).shape
@@ -37,6 +38,7 @@ class BlurPool2d(nn.Module):
 
     def __init__(self, stride: int = 2, *, sigma: float | None = None, padding_mode: PaddingMode = "reflect") -> None:
         super().__init__()
+        check_blur(stride, sigma, padding_mode)
         self.stride = stride
         self.sigma = 0.5 * stride if sigma is None else sigma
         self.padding_mode = padding_mode
