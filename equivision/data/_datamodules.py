@@ -36,10 +36,6 @@ class Splits:
     test: ImageData | None
 
 
-def _variant(given: str | Variant, seed: int) -> Variant:
-    return given if isinstance(given, Variant) else named_variant(given, seed=seed)
-
-
 class ImageDataModule(lightning.LightningDataModule):
     """Images in memory, trained on in one variant and tested in several.
 
@@ -57,6 +53,8 @@ class ImageDataModule(lightning.LightningDataModule):
         seed: of splits and variants.
         shuffle_seed: of the order of training; None: that of ``lightning.seed_everything`` if it was called, else
             ``seed``.
+        padding: what comes in from outside a turned picture: ``"zeros"``, ``"border"`` or ``"reflection"``; used for
+            variants given by name.
         num_workers: processes that prepare batches; the images are in memory, so 0 is mostly fastest.
         skip_bad: leave out pictures that cannot be read, list them in ``skipped``, and warn.
         predict_folder: folder of pictures to predict.
@@ -73,6 +71,7 @@ class ImageDataModule(lightning.LightningDataModule):
         batch_size: int = 128,
         seed: int = 0,
         shuffle_seed: int | None = None,
+        padding: Literal["zeros", "border", "reflection"] = "zeros",
         num_workers: int = 0,
         skip_bad: bool = False,
         predict_folder: str | Path | None = None,
@@ -84,9 +83,13 @@ class ImageDataModule(lightning.LightningDataModule):
             raise ConfigError(
                 f"test_variants={test_variants!r}: give a list of at least one variant, such as ['upright']"
             )
-        self.train_variant = _variant(train_variant, seed)
-        self.test_variants = [_variant(given, seed) for given in test_variants]
-        self.test_names = tuple(variant.name for variant in self.test_variants)
+
+        def variant(given: str | Variant) -> Variant:
+            return given if isinstance(given, Variant) else named_variant(given, seed=seed, padding=padding)
+
+        self.train_variant = variant(train_variant)
+        self.test_variants = [variant(given) for given in test_variants]
+        self.test_names = tuple(one.name for one in self.test_variants)
         if len(set(self.test_names)) < len(self.test_names):
             raise ConfigError(
                 f"test_variants={test_variants!r}: each variant may be named once, as results carry its name"

@@ -30,7 +30,7 @@ def _open(content: bytes | Path) -> Any:
     image_module = require("PIL.Image", "pillow", "reading pictures")
     operations = require("PIL.ImageOps", "pillow", "reading pictures")
     try:
-        picture = image_module.open(io.BytesIO(content) if isinstance(content, bytes) else content)
+        picture = image_module.open(io.BytesIO(content if isinstance(content, bytes) else content.read_bytes()))
         picture.load()
         return operations.exif_transpose(picture)
     except (*_UNREADABLE, image_module.DecompressionBombError) as error:

@@ -46,6 +46,8 @@ class Variant:
             raise ConfigError(f"angle={self.angle!r}: give a number of degrees, 'uniform' or 'quarters'")
         if self.flip not in ("never", "always", "random"):
             raise ConfigError(f"flip={self.flip!r}: choose 'never', 'always' or 'random'")
+        if self.padding not in ("zeros", "border", "reflection"):
+            raise ConfigError(f"padding={self.padding!r}: choose 'zeros', 'border' or 'reflection'")
 
     @property
     def is_exact(self) -> bool:
