@@ -100,7 +100,7 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[timer, ModelCheckpoint(folder, save_last=True, save_top_k=0)],
+        callbacks=[timer, ModelCheckpoint(folder, save_last=True)],
     )
     trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     found = trainer.test(task, datamodule=data, verbose=False)
