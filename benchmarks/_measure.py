@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def interleave(
-    contestants: dict[str, Callable[[], object]], *, rounds: int = 30, warmup: int = 3
+    contestants: Mapping[str, Callable[[], object]], *, rounds: int = 30, warmup: int = 3
 ) -> dict[str, list[float]]:
     """Seconds of every call; in each round every contestant runs once, in an order that turns from round to round."""
     names = list(contestants)
@@ -34,7 +34,7 @@ def interleave(
 
 
 def summary(seconds: dict[str, list[float]], *, baseline: str) -> dict[str, Any]:
-    """Median and quartiles of each contestant in milliseconds, and the median ratio to the baseline of the same round."""
+    """Median and quartiles in milliseconds, and the median ratio to the baseline of the same round."""
     rows = {}
     for name, values in seconds.items():
         low, middle, high = statistics.quantiles(values, n=4)

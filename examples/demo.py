@@ -71,7 +71,8 @@ def main() -> None:
 
     data = DigitsDataModule(test_variants=["upright"], batch_size=200)
     images, labels = next(iter(data.test_dataloader()[0]))
-    rows, reports = [COLUMNS], {}
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    reports = {}
     for name, (model, width) in NETS.items():
         print(f"Training the {name} for {arguments.epochs} epochs on rotated digits")
         net, found, seconds = train(model, width, arguments.epochs)
