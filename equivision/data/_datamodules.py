@@ -169,9 +169,11 @@ class ImageDataModule(lightning.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Read what the stage needs, so that mistakes show before anything runs."""
+        _ = self.predict_data if stage == "predict" else self.splits
         if self.num_workers == 0:  # Lightning advises worker processes; for images in memory they are slower.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        _ = self.predict_data if stage == "predict" else self.splits
+        if stage == "fit" and self.splits.val is None:  # that is meant
+            warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
 
     def train_dataloader(self) -> DataLoader:
         """Training images, shuffled; dealt out to the processes."""
