@@ -1,0 +1,96 @@
+"""``equivision predict``: a folder of pictures and a checkpoint in, a CSV file out."""
+
+import argparse
+import csv
+import re
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from equivision.cli._screen import Parser, complain, say
+from equivision.data import ImageData, read_pictures
+from equivision.errors import ConfigError, DataError
+from equivision.tasks import ClassificationTask
+from equivision.tasks._files import atomic_write
+
+_LISTED = 10
+
+
+def _parser(command: str) -> Parser:
+    parser = Parser(
+        prog=f"equivision {command}",
+        description="Classify the pictures in a folder and below. Model, classes, image size and number of channels are "
+        "those of the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], as in training.",
+    )
+    parser.add_argument("--ckpt_path", "--ckpt-path", type=Path, required=True, help="checkpoint of equivision fit")
+    parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
+    parser.add_argument(
+        "--output", type=Path, default=Path("predictions.csv"), help="CSV file, predictions.csv by default"
+    )
+    parser.add_argument("--batch_size", "--batch-size", type=int, default=64, help="pictures in one run, 64 by default")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... ; by default cuda where there is one")
+    parser.add_argument("--skip-bad", "--skip_bad", action="store_true", help="leave out pictures that cannot be read")
+    return parser
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """Classify a folder of pictures."""
+    options = _parser(command).parse_args(arguments)
+    if options.batch_size < 1:
+        raise ConfigError(f"--batch_size {options.batch_size}: a batch needs at least one picture")
+    device = _device(options.device)
+    task = ClassificationTask.load_from_checkpoint(options.ckpt_path, map_location=device)
+    data = _read(task, options)
+    parts = []
+    with torch.inference_mode():
+        for images in data.images.split(options.batch_size):
+            scaled = images.to(device=device, dtype=torch.float32) / 255
+            parts.append(task.predict_step(scaled)["probabilities"].cpu())
+    _write(options.output, data, torch.cat(parts), task.hparams["class_names"])
+    say(f"{len(data)} pictures classified: {options.output}")
+    return 0
+
+
+def _device(given: str) -> torch.device:
+    if given == "auto":
+        given = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=given).device
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        raise ConfigError(f"--device {given} is not available here ({str(error).splitlines()[0]}): use cpu") from error
+
+
+def _read(task: ClassificationTask, options: argparse.Namespace) -> ImageData:
+    size, channels = task.hparams["image_size"], task.hparams["in_channels"]
+    if size is None or size[0] != size[1] or channels not in (1, 3):
+        raise ConfigError(
+            f"{options.ckpt_path} was trained on images of size {size} with {channels} channel(s): predict prepares "
+            "square pictures with 1 or 3 channels only; for others call ClassificationTask.predict_step in Python"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was skipped is said below
+        kind: Literal[1, 3] = 1 if channels == 1 else 3
+        data = read_pictures(options.images, image_size=size[0], channels=kind, skip_bad=True)
+    if not data.skipped:
+        return data
+    bad = [f"{one.name} ({re.sub(' <_io.*?>', '', one.reason)})" for one in data.skipped]
+    listed = ", ".join(bad[:_LISTED]) + (f" and {len(bad) - _LISTED} more" if len(bad) > _LISTED else "")
+    text = f"{len(bad)} of {len(bad) + len(data)} pictures in {options.images} cannot be read: {listed}"
+    if not options.skip_bad:
+        raise DataError(f"{text}. Replace or remove them, or leave them out with --skip-bad")
+    complain(f"{text}; they are left out", "warning")
+    return data
+
+
+def _write(path: Path, data: ImageData, probabilities: Tensor, class_names: list[str]) -> None:
+    """One row a picture: file, class, its probability, and the probability of every class."""
+    names = class_names or [str(i) for i in range(probabilities.shape[1])]
+    with atomic_write(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "class", "probability", *(f"p_{name}" for name in names)])
+        for picture, row in zip(data.names, probabilities.tolist(), strict=True):
+            best = max(range(len(row)), key=row.__getitem__)
+            writer.writerow([picture, names[best], *(f"{p:.6f}" for p in (row[best], *row))])

@@ -1,0 +1,96 @@
+"""What the command line writes to the screen, and how it words errors."""
+
+import argparse
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from equivision.errors import ConfigError, EquivisionError
+
+# Advice of Lightning that does not apply (images lie in memory, metrics are logged once an epoch), and what torch says
+# to Lightning.
+_NOISE = (".*does not have many workers.*", ".*is smaller than the logging interval.*", ".*treespec, LeafSpec.*")
+
+
+def say(text: str) -> None:
+    """Write to the standard output."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def complain(text: str, kind: str = "error") -> None:
+    """Write one line to the standard error output."""
+    sys.stderr.write(f"equivision: {kind}: {text}\n")
+    sys.stderr.flush()
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table: the first column to the left, the others to the right."""
+    table = [header, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = (
+        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))] for row in table
+    )
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def explain(error: BaseException) -> str | None:
+    """The message for an error that the user can mend, on one line; None for a mistake of ours."""
+    cause: BaseException | None = error
+    while cause is not None:  # jsonargparse wraps the errors of the classes that it builds
+        if isinstance(cause, EquivisionError):
+            return " ".join(str(cause).split())
+        cause = cause.__cause__
+    if type(error).__name__ == "MisconfigurationException" or isinstance(error, OSError):
+        return " ".join(str(error).split())
+    return None
+
+
+def parser_message(text: str) -> str:
+    """The message of a parser on one line, without the types that were tried in vain."""
+    lines = [line.strip() for line in text.replace("fit.", "").splitlines()]
+    hidden = (
+        r"(- )?(Does not validate|Subtypes:|Errors:|Given value type|Expected a path|Expected a <class 'NoneType'>|$)"
+    )
+    kept = [re.sub(r"^- ", "", line) for line in lines if not re.match(hidden, line)]
+    kept = [line for line in kept if not re.match(r"Given value: (Namespace|NestedArg)", line)]
+    message = " ".join(dict.fromkeys(kept))
+    message = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", message)
+    message = re.sub(r'Parser key "([\w.]+)":', r"--\1:", message)
+    return message.replace("typing.", "").replace("Given value:", "but got")
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser whose errors are :class:`ConfigError`."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of writing the usage and leaving."""
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide what Lightning reports about itself, and show warnings as one line each."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+        del category, filename, lineno
+        complain(" ".join(str(message).split()), "warning")
+
+    with warnings.catch_warnings():
+        for pattern in _NOISE:
+            warnings.filterwarnings("ignore", message=pattern)
+        before, warnings.showwarning = warnings.showwarning, show
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            warnings.showwarning = before
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

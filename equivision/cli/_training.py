@@ -1,0 +1,325 @@
+"""``equivision fit``, ``validate`` and ``test``: Lightning's command line around a classification task."""
+
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from equivision import data as _data
+from equivision.cli import _runs
+from equivision.cli._screen import columns, parser_message, quiet, say
+from equivision.data._extras import require
+from equivision.errors import ConfigError
+from equivision.tasks import ClassificationTask, RunRecorder, SafeCheckpointIO, SeedEachEpoch, read_checkpoint
+from equivision.tasks._files import atomic_write
+
+require("jsonargparse", "jsonargparse", "the command line", extra="train")
+require("tensorboard", "tensorboard", "the command line", extra="train")
+
+import lightning  # noqa: E402
+from lightning.pytorch.callbacks import TQDMProgressBar  # noqa: E402
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI  # noqa: E402
+from lightning.pytorch.loggers import TensorBoardLogger  # noqa: E402
+from lightning.pytorch.utilities.rank_zero import rank_zero_only  # noqa: E402
+
+#: The data modules, known to the parser by their short names once they are imported.
+DATA_MODULES = ("DigitsDataModule", "MNISTDataModule", "ParquetDataModule", "ImageFolderDataModule", "HubDataModule")
+for _name in DATA_MODULES:
+    getattr(_data, _name)
+
+_FROM_DATA = ("in_channels", "num_classes", "image_size", "class_names")
+_TRAINER = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False, "num_sanity_val_steps": 0}
+
+
+class TrainingParser(LightningArgumentParser):
+    """Parser whose errors are :class:`ConfigError`, on one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise instead of writing the usage and leaving."""
+        known = f"choose one of {', '.join(DATA_MODULES)}, or give the import path of your own class"
+        if "arguments are required" in message and "data" in message:
+            message = f"no data is given: {known}, as in --data DigitsDataModule, or give a recipe with --config"
+        elif "Expected a dot import path string" in message and '"data"' in message:
+            message = f"--data: {message.rsplit('Given value:', 1)[-1].strip()} is not known: {known}"
+        raise ConfigError(parser_message(message)) from ex
+
+
+def from_data(name: str) -> Callable[[Any], Any]:
+    """A function that reads an attribute of a data module.
+
+    Raises:
+        ConfigError: (the function) there is no such attribute.
+    """
+
+    def read(module: Any) -> Any:
+        if name not in vars(module) and not hasattr(type(module), name):
+            raise ConfigError(
+                f"{type(module).__name__} has no attribute {name}: a data module for classification says "
+                f"{', '.join(_FROM_DATA)}"
+            )
+        value = getattr(module, name)
+        return list(value) if isinstance(value, tuple) else value
+
+    return read
+
+
+class TrainingCLI(LightningCLI):
+    """Lightning's command line with one model class, run folders, and checkpoints that are safe.
+
+    Args:
+        command: ``fit``, ``validate`` or ``test``.
+        arguments: what follows it on the command line.
+    """
+
+    run_dir: Path
+    recorder: RunRecorder
+    checkpoint: dict[str, Any] | None = None
+    path: Path | None = None
+
+    def __init__(self, command: str, arguments: list[str]) -> None:
+        self._command = command
+        configuration = None if command == "fit" else _runs.configuration_of(arguments)
+        if configuration is not None:
+            arguments = ["--config", str(configuration), *arguments]
+        super().__init__(
+            ClassificationTask,
+            lightning.LightningDataModule,
+            save_config_callback=None,
+            trainer_defaults=_TRAINER,
+            seed_everything_default=0,
+            parser_kwargs={"prog": "equivision"},
+            parser_class=TrainingParser,
+            subclass_mode_data=True,
+            args=[command, *arguments],
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Only the one that runs: building the parsers of all takes seconds."""
+        return {
+            "fit": {"fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"}},
+            "validate": {"validate": {"model", "dataloaders", "datamodule", "weights_only", "verbose"}},
+            "test": {"test": {"model", "dataloaders", "datamodule", "weights_only", "verbose"}},
+        }[self._command]
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options of run folders, and let the model follow the data."""
+        text = "Folder of the run; by default runs/<data>-<model>."
+        parser.add_argument("--run_dir", type=str | None, default=None, help=text)
+        if self._command == "fit":
+            text = "Go on after the last complete epoch of the run in run_dir; start it if there is none."
+            parser.add_argument("--resume", action="store_true", help=text)
+            text = "Replace the run in run_dir."
+            parser.add_argument("--overwrite", action="store_true", help=text)
+        else:
+            text = "Write the results to this JSON file too."
+            parser.add_argument("--output", type=str | None, default=None, help=text)
+        for name in _FROM_DATA:
+            parser.link_arguments("data", f"model.{name}", compute_fn=from_data(name), apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, without Lightning's warning about arguments that do not come from ``sys.argv``."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning's own way with checkpoints is not used; see before_instantiate_classes."""
+
+    def before_instantiate_classes(self) -> None:
+        """Find the folder and the checkpoint; to measure, take the model from the checkpoint."""
+        config = self.config[self._command]
+        self.run_dir = Path(config.run_dir or _runs.default_folder(config.data, config.model.model))
+        if self._command == "fit":
+            self._find_start(config)
+            return
+        self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
+        self.checkpoint = read_checkpoint(self.path)
+        for name, value in self.checkpoint["hyper_parameters"].items():
+            if name not in _FROM_DATA and not (name == "model" and value is None):
+                config.model[name] = value
+
+    def _find_start(self, config: Any) -> None:
+        """Find the checkpoint to start from."""
+        last = self.run_dir / "checkpoints" / "last.ckpt"
+        if config.resume and (config.ckpt_path or config.overwrite):
+            other = "ckpt_path" if config.ckpt_path else "overwrite"
+            raise ConfigError(f"--resume contradicts --{other}: give one of them")
+        if config.resume and not last.is_file():
+            self._say(f"nothing to resume in {self.run_dir}: starting from the beginning")
+        elif config.resume:
+            self.path = last
+        elif config.ckpt_path:
+            self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
+        if self.path is not None:
+            self.checkpoint = read_checkpoint(self.path)
+        if not (config.resume or config.overwrite or config.trainer.fast_dev_run) and _is_first():
+            _runs.check_free(self.run_dir)
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer, and compare them with the checkpoint."""
+        super().instantiate_classes()
+        if self.checkpoint is not None:
+            self._compare(self.checkpoint["hyper_parameters"])
+
+    def _compare(self, trained: dict[str, Any]) -> None:
+        names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args"]
+        for name in names:
+            now = self.model.hparams[name]
+            if name in trained and trained[name] != now:
+                source = "the data has" if name in _FROM_DATA else "the configuration says"
+                raise ConfigError(
+                    f"checkpoint {self.path} was trained with {name}={trained[name]}, but {source} {name}={now}: "
+                    "use the data and the model that it was trained with"
+                )
+
+    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        """Build the trainer with the callbacks and plugins that a run needs."""
+        settings = self._get(self.config_init, "trainer")
+        callbacks = _as_list(settings.callbacks)
+        if self._command == "fit":
+            callbacks.append(SeedEachEpoch(_seed(self._get(self.config_init, "seed_everything"))))
+            self.recorder = RunRecorder(self.run_dir, on_epoch=self._show_epoch)
+            if settings.enable_checkpointing is not False:
+                callbacks.append(self.recorder)
+            if settings.logger in (None, True):
+                kwargs["logger"] = self._tensorboard()
+        else:
+            kwargs |= {"logger": False, "enable_checkpointing": False}
+        has_bar = settings.enable_progress_bar is not False and sys.stdout.isatty()
+        if has_bar and settings.enable_progress_bar is None:
+            callbacks.append(TQDMProgressBar())
+        kwargs["enable_progress_bar"] = has_bar
+        plugins = [*_as_list(settings.plugins), SafeCheckpointIO()]
+        return super().instantiate_trainer(callbacks=callbacks, plugins=plugins, **kwargs)
+
+    def _tensorboard(self) -> TensorBoardLogger:
+        purge = {} if self.checkpoint is None else {"purge_step": self.checkpoint["global_step"]}
+        return TensorBoardLogger(self.run_dir, name="", version="tensorboard", default_hp_metric=False, **purge)
+
+    def fit(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+        """Train."""
+        del ckpt_path  # self.path is what it means
+        config = self.config["fit"]
+        if _is_first() and not config.trainer.fast_dev_run:
+            if config.overwrite:
+                _runs.clear(self.run_dir)
+            self._save_configuration(config)
+        self._announce()
+        try:
+            self.trainer.fit(model, datamodule=datamodule, ckpt_path=self.path)
+        except SystemExit:
+            if not self.trainer.interrupted:
+                raise
+            self._say(
+                f"interrupted; {len(self.recorder.rows)} epoch(s) are safe in {self.run_dir}: go on with --resume"
+            )
+            raise SystemExit(130) from None
+        self._conclude()
+
+    def _save_configuration(self, config: Any) -> None:
+        kept = yaml.safe_load(self._parser("fit").dump(config, skip_none=False))
+        kept = {
+            name: value for name, value in kept.items() if name not in ("config", "resume", "overwrite", "ckpt_path")
+        }
+        kept["run_dir"] = str(self.run_dir)
+        with atomic_write(self.run_dir / "config.yaml", "w", encoding="utf-8") as file:
+            yaml.safe_dump(kept, file, sort_keys=False)
+
+    def _announce(self) -> None:
+        hparams = self.model.hparams
+        given = ", ".join(f"{name} {hparams[name]}" for name in ("group", "width") if hparams[name] is not None)
+        name = hparams["model"] or type(self.model.model).__name__
+        parameters = sum(p.numel() for p in self.model.model.parameters())
+        self._say(f"model  {name}{f' ({given})' if given else ''}, {parameters:,} parameters")
+        splits = getattr(self.datamodule, "splits", None)
+        counts = [(part, getattr(splits, part, None)) for part in ("train", "val", "test")]
+        sizes = ", ".join(f"{len(images):,} {part}" for part, images in counts if images is not None)
+        size = "x".join(map(str, hparams["image_size"] or []))
+        text = f"{size} pixels, {hparams['in_channels']} channel(s), {hparams['num_classes']} classes"
+        self._say(f"data   {type(self.datamodule).__name__}: {f'{sizes} images of ' if sizes else ''}{text}")
+        self._say(f"run    {self.run_dir}{f', continued from {self.path}' if self.path else ''}\n")
+
+    def _show_epoch(self, row: dict[str, int | float]) -> None:
+        bar = self.trainer.progress_bar_callback
+        write = say if bar is None else bar.print
+        names = ["epoch", *(name for name in row if "/" in name), "lr", "seconds"]
+        if not hasattr(self, "_header"):
+            self._header = names
+            write("  ".join(name.rjust(max(len(name), 7)) for name in names))
+        total = self.trainer.max_epochs
+        values = {"epoch": f"{row['epoch']}/{total}", "lr": f"{row['lr']:.2g}", "seconds": f"{row['seconds']:.1f}"}
+        cells = [values.get(name) or (f"{row[name]:.4f}" if name in row else "-") for name in self._header]
+        write("  ".join(c.rjust(max(len(n), 7)) for n, c in zip(self._header, cells, strict=True)))
+
+    def _conclude(self) -> None:
+        """Say what came out and what to do next."""
+        best, rows = self.recorder.best, self.recorder.rows
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._say("\nfast_dev_run: everything works; nothing was written")
+        elif best is not None:
+            shown = ", ".join(f"{name} {value:.4f}" for name, value in best.items() if name.startswith("val/"))
+            self._say(f"\nbest of {len(rows)} epochs: {best['epoch']}{f' ({shown})' if shown else ''}")
+            self._say(f"weights  {self.recorder.best_path}\nmetrics  {self.run_dir / 'metrics.csv'}")
+            self._say(f"next     equivision test --run_dir {self.run_dir}")
+
+    def validate(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+        """Measure on the validation images."""
+        del ckpt_path
+        self._measure(self.trainer.validate, model, datamodule)
+
+    def test(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+        """Measure on every variant of the test images."""
+        del ckpt_path
+        self._measure(self.trainer.test, model, datamodule)
+
+    def _measure(self, function: Callable[..., Any], model: ClassificationTask, datamodule: Any) -> None:
+        assert self.checkpoint is not None  # noqa: S101 (before_instantiate_classes read it)
+        assert self.path is not None  # noqa: S101
+        model.load_weights(self.checkpoint, self.path)
+        found = {
+            name: value
+            for part in function(model, datamodule=datamodule, verbose=False)
+            for name, value in part.items()
+        }
+        named = {tuple(name.split("/", 2)[1:]): value for name, value in found.items()}
+        variants = list(dict.fromkeys(key[1:] for key in named))
+        rows = [
+            ["/".join(variant) or "validation", *(f"{named[(kind, *variant)]:.4f}" for kind in ("accuracy", "loss"))]
+            for variant in variants
+        ]
+        self._say(f"{self.path} on {type(datamodule).__name__}\n")
+        self._say(columns(["images", "accuracy", "loss"], rows))
+        output = self.config[self._command].output
+        if output and _is_first():
+            with atomic_write(output, "w", encoding="utf-8") as file:
+                file.write(json.dumps({"ckpt_path": str(self.path), "metrics": found}, indent=2) + "\n")
+            self._say(f"\nwritten to {output}")
+
+    @staticmethod
+    def _say(text: str) -> None:
+        if _is_first():
+            say(text)
+
+
+def _is_first() -> bool:
+    """Whether this is the first of the processes that train together."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _seed(given: int | bool) -> int:
+    return secrets.randbits(32) if isinstance(given, bool) else given
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """Run one of the three subcommands."""
+    with quiet():
+        TrainingCLI(command, arguments)
+    return 0

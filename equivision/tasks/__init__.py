@@ -1,0 +1,12 @@
+"""Training tasks: Lightning modules, safe checkpoints, and the callbacks that let a run be resumed exactly."""
+
+from equivision.data._extras import require
+
+require("lightning", "lightning", "training", extra="train")
+require("torchmetrics", "torchmetrics", "training", extra="train")
+
+from equivision.tasks._checkpoint import SafeCheckpointIO as SafeCheckpointIO  # noqa: E402
+from equivision.tasks._checkpoint import read_checkpoint as read_checkpoint  # noqa: E402
+from equivision.tasks._classification import ClassificationTask as ClassificationTask  # noqa: E402
+from equivision.tasks._record import RunRecorder as RunRecorder  # noqa: E402
+from equivision.tasks._seed import SeedEachEpoch as SeedEachEpoch  # noqa: E402

@@ -1,0 +1,264 @@
+"""Classification of images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import lightning
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from equivision.errors import ConfigError, DataError
+from equivision.tasks._build import build_model, check_model, check_plain
+from equivision.tasks._checkpoint import read_checkpoint
+
+Images = Float[Tensor, "batch channel height width"]
+Labels = Int[Tensor, " batch"]
+
+
+class ClassificationTask(lightning.LightningModule):
+    """Trains a network to tell classes apart, with cross-entropy, and measures its accuracy.
+
+    Logs ``train/loss``, ``train/accuracy``, ``val/loss``, ``val/accuracy`` for every epoch, and for each of the data
+    module's ``test_names`` (upright, rotated, ...) ``test/loss/<name>`` and ``test/accuracy/<name>``. The defaults are
+    the rotated-MNIST recipe of Lengyel & van Gemert 2021: Adam, learning rate 0.01, weight decay 1e-5, a tenth of the
+    rate after epoch 40 of 50.
+
+    Args:
+        model: name of a registered model (:func:`equivision.list_models`), or a network that gives logits. A network
+            is not part of the hyperparameters: pass it again to :meth:`load_from_checkpoint`.
+        group: group of the model, such as ``"D4"``; None: the model's default. With the next two, for a model by name.
+        width: width of the model; None: the model's default.
+        model_args: further arguments of the model, plain values.
+        in_channels: channels of the images. On the command line these four follow the data.
+        num_classes: number of classes.
+        image_size: height and width of the images; when given, the model is tried on that size at once.
+        class_names: names of the classes, by number; kept for prediction.
+        optimizer: ``"adam"`` or ``"sgd"``.
+        lr: learning rate.
+        weight_decay: as the optimiser defines it.
+        momentum: of SGD.
+        milestones: epochs after which the learning rate is multiplied by gamma.
+        gamma: that factor.
+
+    Raises:
+        ConfigError: an argument is not valid, the model cannot be built, or it does not take images of that size.
+
+    >>> task = ClassificationTask("p4cnn", width=2, image_size=(28, 28))
+    >>> task(torch.zeros(3, 1, 28, 28)).shape
+    torch.Size([3, 10])
+    """
+
+    def __init__(
+        self,
+        model: str | nn.Module = "p4cnn",
+        *,
+        group: str | None = None,
+        width: int | None = None,
+        model_args: dict[str, Any] | None = None,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        image_size: Sequence[int] | None = None,
+        class_names: Sequence[str] = (),
+        optimizer: Literal["adam", "sgd"] = "adam",
+        lr: float = 0.01,
+        weight_decay: float = 1e-5,
+        momentum: float = 0.9,
+        milestones: Sequence[int] = (40,),
+        gamma: float = 0.1,
+    ) -> None:
+        super().__init__()
+        arguments = {"group": group, "width": width, **(model_args or {})}
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+        check_plain(arguments, "model_args")
+        _check_recipe(optimizer, lr, weight_decay, momentum, milestones, gamma)
+        _check_classes(num_classes, class_names)
+        self.model = build_model(model, arguments, in_channels=in_channels, num_classes=num_classes)
+        if image_size is not None:
+            name = model if isinstance(model, str) else type(model).__name__
+            check_model(self.model, name, in_channels, image_size, num_classes)
+        self.save_hyperparameters(
+            {
+                "model": model if isinstance(model, str) else None,
+                "group": group,
+                "width": width,
+                "model_args": dict(model_args or {}),
+                "in_channels": in_channels,
+                "num_classes": num_classes,
+                "image_size": None if image_size is None else [int(n) for n in image_size],
+                "class_names": [str(name) for name in class_names],
+                "optimizer": optimizer,
+                "lr": lr,
+                "weight_decay": weight_decay,
+                "momentum": momentum,
+                "milestones": list(milestones),
+                "gamma": gamma,
+            }
+        )
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.test_accuracy = nn.ModuleList()
+        self._test_names: tuple[str, ...] = ()
+
+    def forward(self, images: Images) -> Float[Tensor, "batch num_classes"]:
+        """Logits."""
+        return self.model(images)
+
+    def training_step(self, batch: tuple[Images, Labels], batch_idx: int) -> Float[Tensor, ""]:
+        """Mean cross-entropy of a batch."""
+        images, labels = batch
+        logits = self(images)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.train_accuracy(logits, labels)
+        self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(labels))
+        self._log_epoch("train/loss", loss.detach(), len(labels))
+        self._log_epoch("train/accuracy", self.train_accuracy, len(labels))
+        return loss
+
+    def validation_step(self, batch: tuple[Images, Labels], batch_idx: int) -> None:
+        """Accuracy and loss of a batch."""
+        images, labels = batch
+        logits = self(images)
+        self.val_accuracy(logits, labels)
+        self._log_epoch("val/loss", nn.functional.cross_entropy(logits, labels), len(labels))
+        self._log_epoch("val/accuracy", self.val_accuracy, len(labels))
+
+    def on_test_start(self) -> None:
+        """Prepare one accuracy for each variant of the test images."""
+        loaders = self.trainer.test_dataloaders
+        num = len(loaders) if isinstance(loaders, list | tuple) else 1
+        names = tuple(getattr(self.trainer.datamodule, "test_names", ()))  # type: ignore[attr-defined]
+        self._test_names = names if len(names) == num else tuple(str(i) for i in range(num))
+        accuracies = (MulticlassAccuracy(self.hparams["num_classes"], average="micro") for _ in range(num))
+        self.test_accuracy = nn.ModuleList(accuracies).to(self.device)
+
+    def test_step(self, batch: tuple[Images, Labels], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Accuracy and loss of a batch of one variant."""
+        images, labels = batch
+        logits = self(images)
+        name, accuracy = self._test_names[dataloader_idx], self.test_accuracy[dataloader_idx]
+        accuracy(logits, labels)
+        self._log_epoch(f"test/loss/{name}", nn.functional.cross_entropy(logits, labels), len(labels))
+        self._log_epoch(f"test/accuracy/{name}", accuracy, len(labels))
+
+    def predict_step(self, batch: Images | Sequence[Any], batch_idx: int = 0) -> dict[str, Tensor]:
+        """Class, its probability, and the probabilities of all classes, for a batch of images or (images, anything)."""
+        images = batch if isinstance(batch, Tensor) else batch[0]
+        probabilities = self(images).softmax(dim=1)
+        probability, best = probabilities.max(dim=1)
+        return {"class": best, "probability": probability, "probabilities": probabilities}
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the steps of the learning rate."""
+        lr, decay = self.hparams["lr"], self.hparams["weight_decay"]
+        if self.hparams["optimizer"] == "adam":
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters(), lr, weight_decay=decay)
+        else:
+            optimizer = torch.optim.SGD(self.parameters(), lr, self.hparams["momentum"], weight_decay=decay)
+        milestones, gamma = self.hparams["milestones"], self.hparams["gamma"]
+        scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma)
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def _log_epoch(self, name: str, value: Any, batch_size: int) -> None:
+        self.log(
+            name,
+            value,
+            on_step=False,
+            on_epoch=True,
+            sync_dist=isinstance(value, Tensor),
+            batch_size=batch_size,
+            add_dataloader_idx=False,
+        )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Any = None,
+        hparams_file: None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = True,
+        **overrides: Any,
+    ) -> Self:
+        """A task with the weights of a checkpoint, in evaluation mode.
+
+        Args:
+            checkpoint_path: the file.
+            map_location: device of the result, the CPU by default.
+            hparams_file: not supported; the hyperparameters are in the checkpoint.
+            strict: whether every weight must have its place.
+            weights_only: must be True: nothing but tensors and plain values is ever read.
+            **overrides: arguments of the task to use instead of those of the checkpoint, among them ``model``, which
+                must be given if the task was built around a network instead of a name.
+
+        Raises:
+            ConfigError: model is missing, an argument is not known, or weights_only is not True.
+            DataError: the file cannot be read, or does not fit the model.
+        """
+        if weights_only is False or hparams_file is not None:
+            raise ConfigError(
+                "load_from_checkpoint reads with weights_only=True and hparams_file=None only: leave them out"
+            )
+        checkpoint = read_checkpoint(checkpoint_path)
+        hparams = {**checkpoint["hyper_parameters"], **overrides}
+        if hparams.get("model") is None:
+            raise ConfigError(
+                f"model is missing: {checkpoint_path} was trained with a network that has no name in the registry; "
+                "build that network and pass it as model="
+            )
+        task = cls._from_hparams(hparams, checkpoint_path)
+        task.load_weights(checkpoint, checkpoint_path, strict=strict is not False)
+        task.eval()
+        return task if map_location is None else task.to(map_location)
+
+    @classmethod
+    def _from_hparams(cls, hparams: dict[str, Any], path: str | Path) -> Self:
+        try:
+            return cls(**hparams)
+        except TypeError as error:
+            raise ConfigError(f"{path} does not fit {cls.__name__}: {error}; give a checkpoint of this task") from error
+
+    def load_weights(self, checkpoint: dict[str, Any], path: str | Path, *, strict: bool = True) -> None:
+        """Take over the weights of a checkpoint that :func:`read_checkpoint` read.
+
+        Raises:
+            DataError: they do not fit the model.
+        """
+        try:
+            self.load_state_dict(checkpoint["state_dict"], strict=strict)
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            raise DataError(
+                f"the weights in {path} do not fit the model ({lines[min(1, len(lines) - 1)]}): use the model, group "
+                "and width that the checkpoint was trained with"
+            ) from error
+
+
+def _check_classes(num_classes: int, class_names: Sequence[str]) -> None:
+    if num_classes < 2:
+        raise ConfigError(f"num_classes={num_classes}: classification needs at least 2 classes")
+    if class_names and len(class_names) != num_classes:
+        raise ConfigError(
+            f"num_classes={num_classes}, but class_names holds {len(class_names)}: give one name for each class"
+        )
+
+
+def _check_recipe(
+    optimizer: str, lr: float, weight_decay: float, momentum: float, milestones: Sequence[int], gamma: float
+) -> None:
+    if optimizer not in ("adam", "sgd"):
+        raise ConfigError(f"optimizer={optimizer!r} is not known: choose 'adam' or 'sgd'")
+    if not 0 < lr < float("inf"):
+        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; 0.01 is a good start for Adam")
+    if not 0 <= weight_decay < float("inf"):
+        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; 1e-5 is a good start")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
+    if list(milestones) != sorted(set(milestones)) or any(epoch < 1 for epoch in milestones):
+        raise ConfigError(
+            f"milestones={list(milestones)}: give epochs from 1 on, in rising order, or [] for a constant rate"
+        )
+    if not gamma > 0:
+        raise ConfigError(f"gamma={gamma}: the learning rate is multiplied by it, so it must be positive; 0.1 is usual")
