@@ -1,0 +1,46 @@
+"""What all tests share. The library itself is imported by the tests, not here."""
+
+import os
+import random
+from collections.abc import Iterator
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+THREADS = int(os.environ.get("EQUIVISION_TEST_THREADS", "1"))
+torch.set_num_threads(THREADS)
+
+
+def _shapes_are_checked(config: pytest.Config) -> bool:
+    return bool(config.getoption("jaxtyping_packages", None))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    hook = "on" if _shapes_are_checked(config) else "off"
+    return f"torch {torch.__version__}, {THREADS} thread(s); annotations checked at run time: {hook}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not _shapes_are_checked(config):
+        return
+    skip = pytest.mark.skip(reason="torch.compile does not go through --jaxtyping-packages; run these without it")
+    for item in items:
+        if item.get_closest_marker("compile"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def unchecked_annotations() -> Iterator[None]:
+    """What users see: annotations are not checked, the errors are our own."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

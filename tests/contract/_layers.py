@@ -1,0 +1,337 @@
+"""The table: every public layer in several configurations, and torch's own layers that are right as they stand."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import equivision.nn as evnn
+from equivision.functional import act
+from equivision.groups import PlanarGroup, Subgroup, cyclic, dihedral, inclusion
+from equivision.reps import quotient
+from equivision.testing import random_input, randomize_
+
+C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
+ANY_SIZE = ((7, 7), (6, 6), (5, 6))
+ODD, EVEN = ((7, 7), (5, 9)), ((6, 6), (8, 4))
+Action = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer in one configuration.
+
+    Attributes:
+        name: unique.
+        make: builds a fresh layer.
+        group: acts on input and output.
+        sizes: heights and widths on which the layer is exact; None for values on the group, ``[B, C, G]``.
+        on_group: whether the input has a group axis.
+        channels: channels or fields of the input.
+        representative: whether the slow properties are tested too.
+        act_in, act_out: actions other than the reference action.
+        keeps_channels_last: whether the memory format survives.
+        repr_builds: whether the repr builds the layer (torch's own do not promise it).
+    """
+
+    name: str
+    make: Callable[[], nn.Module]
+    group: PlanarGroup
+    sizes: tuple[tuple[int, int], ...] | None = ANY_SIZE
+    on_group: bool = True
+    channels: int = 2
+    representative: bool = False
+    act_in: Action | None = None
+    act_out: Action | None = None
+    keeps_channels_last: bool = True
+    repr_builds: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    def layer(self) -> nn.Module:
+        """The layer in float64 and eval mode with random parameters and running statistics."""
+        return randomize_(self.make().double().eval())
+
+    def inputs(self) -> list[Tensor]:
+        """One random batch for every size."""
+        if self.sizes is None:
+            return [random_input(self.channels, (1, 1), self.group).flatten(2)]
+        # Restrict takes features on the larger group
+        group = getattr(self.make(), "group", self.group) if self.on_group else None
+        return [random_input(self.channels, size, group) for size in self.sizes]
+
+
+def _fitting_sizes(kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[tuple[int, int], ...]:
+    """Sizes on which a sliding window is centred: an odd and an even one where there are both, and both together."""
+    extent = dilation * (kernel - 1) + 1
+    fits = [n for n in range(5, 14) if n + 2 * padding >= extent and (n + 2 * padding - extent) % stride == 0]
+    first = fits[0]
+    other = next((n for n in fits if (n - first) % 2), fits[1])
+    return (first, first), (other, other), (first, other)
+
+
+CONVOLUTIONS: tuple[dict[str, Any], ...] = (
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 1},
+    {"kernel_size": 2},
+    {"kernel_size": 4, "padding": 1, "bias": False},
+    {"kernel_size": 5, "padding": 2},
+    {"kernel_size": 1, "stride": 2},
+    {"kernel_size": 2, "stride": 2},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 4, "stride": 3, "padding": 2},
+    {"kernel_size": 3, "dilation": 2, "padding": "same"},
+    {"kernel_size": 2, "dilation": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "groups": 2},
+    {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"},
+    {"kernel_size": 4, "padding": 2, "padding_mode": "replicate"},
+    {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "stride": 2},
+)
+TRANSPOSED: tuple[dict[str, Any], ...] = (
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 4, "stride": 2, "padding": 1},
+    {"kernel_size": 2, "stride": 2, "bias": False},
+    {"kernel_size": 3, "dilation": 2},
+    {"kernel_size": 5, "stride": 3, "groups": 2},
+)
+# rows and columns treated differently: only without quarter turns
+OBLONG: tuple[dict[str, Any], ...] = (
+    {"kernel_size": (3, 2), "padding": (1, 0)},
+    {"kernel_size": (1, 4), "stride": (2, 1), "dilation": (1, 2), "padding": (0, 3)},
+)
+OBLONG_GROUPS = (C1, C2, D1, D2)
+
+
+def _label(kind: type, group: PlanarGroup, options: dict[str, Any]) -> str:
+    return "-".join([kind.__name__, group.name, *(f"{name}={value}" for name, value in options.items())])
+
+
+def _convolutions() -> Iterator[Case]:
+    for kind in (evnn.LiftConv2d, evnn.GroupConv2d, evnn.ProjectConv2d):
+        for group in GROUPS:
+            for i, options in enumerate(CONVOLUTIONS):
+                kernel, dilation = options["kernel_size"], options.get("dilation", 1)
+                padding = options.get("padding", 0)
+                padding = dilation * (kernel - 1) // 2 if padding == "same" else padding
+                yield Case(
+                    _label(kind, group, options),
+                    partial(kind, 2, 4, group=group, **options),
+                    group,
+                    sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
+                    on_group=kind is not evnn.LiftConv2d,
+                    representative=i == 0 or group == C4,
+                    # torch's circular padding gives contiguous memory
+                    keeps_channels_last=options.get("padding_mode") != "circular",
+                )
+        for group in OBLONG_GROUPS:
+            for options in OBLONG:
+                yield Case(
+                    _label(kind, group, options),
+                    partial(kind, 2, 4, group=group, **options),
+                    group,
+                    sizes=((7, 6), (5, 5)),
+                    on_group=kind is not evnn.LiftConv2d,
+                    representative=group == D2,
+                )
+
+
+def _transposed() -> Iterator[Case]:
+    kind = evnn.GroupConvTranspose2d
+    for group in GROUPS:
+        for i, options in enumerate(TRANSPOSED):
+            make = partial(kind, 2, 4, group=group, **options)
+            yield Case(_label(kind, group, options), make, group, sizes=ANY_SIZE, representative=i == 0 or group == C4)
+    for group in OBLONG_GROUPS:
+        for options in OBLONG:
+            yield Case(_label(kind, group, options), partial(kind, 2, 4, group=group, **options), group)
+    free = {"kernel_size": 3, "stride": (1, 2), "output_padding": (0, 1)}  # D1 does not reverse columns
+    yield Case(_label(kind, D1, free), partial(kind, 2, 4, group=D1, **free), D1)
+
+
+def _windows() -> Iterator[Case]:
+    options: tuple[dict[str, Any], ...] = (
+        {"kernel_size": 2},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 3, "stride": 1},
+    )
+    for kind in (evnn.MaxPool2d, evnn.AvgPool2d):
+        for group in GROUPS:
+            for i, option in enumerate(options):
+                kernel = option["kernel_size"]
+                sizes = _fitting_sizes(kernel, option.get("stride", kernel), option.get("padding", 0))
+                for on_group in (True, False):
+                    name = f"{_label(kind, group, option)}-{'group' if on_group else 'plane'}"
+                    make = partial(kind, group=group, **option)
+                    yield Case(name, make, group, sizes, on_group, representative=i == 0 and group in (C4, D1))
+        oblong = {"kernel_size": (2, 3), "stride": (2, 1), "padding": (0, 1)}
+        for group in OBLONG_GROUPS:
+            yield Case(_label(kind, group, oblong), partial(kind, group=group, **oblong), group, sizes=((6, 5), (4, 4)))
+
+
+def _resolution() -> Iterator[Case]:
+    options: dict[type[nn.Module], tuple[dict[str, Any], ...]] = {
+        evnn.BlurPool2d: ({}, {"stride": 3}, {"sigma": 0.3, "padding_mode": "zeros"}, {"padding_mode": "circular"}),
+        evnn.Upsample2d: ({}, {"scale_factor": 3, "mode": "nearest"}),
+    }
+    for kind, table in options.items():
+        for group in GROUPS:
+            for option in table:
+                for on_group in (True, False):
+                    name = f"{_label(kind, group, option)}-{'group' if on_group else 'plane'}"
+                    yield Case(
+                        name,
+                        partial(kind, **option),
+                        group,
+                        on_group=on_group,
+                        representative=group == C4,
+                        keeps_channels_last=option.get("padding_mode") != "circular",
+                    )
+
+
+def _over_the_group() -> Iterator[Case]:
+    for group in GROUPS:
+        for mode in ("max", "mean", "norm"):
+            representative = group in (C4, D4)
+            for sizes in (ANY_SIZE, None):
+                where = "values" if sizes is None else "maps"
+                yield Case(
+                    f"GroupPool-{group}-{mode}-{where}",
+                    partial(evnn.GroupPool, mode),
+                    group,
+                    sizes,
+                    representative=representative,
+                    keeps_channels_last=False,
+                )
+                subgroups = group.subgroups() if mode == "max" else group.subgroups()[-2:]
+                for subgroup in subgroups:
+                    yield _coset_pool(subgroup, mode, sizes, f"CosetPool-{group}-{subgroup.elements}-{mode}-{where}")
+    yield _coset_pool(inclusion(C4, D4).image(), "max", None, "CosetPool-named", partial(evnn.CosetPool, D4, "C4"))
+
+
+def _coset_pool(
+    subgroup: Subgroup,
+    mode: str,
+    sizes: tuple[tuple[int, int], ...] | None,
+    name: str,
+    make: Callable[[], nn.Module] | None = None,
+) -> Case:
+    group = subgroup.group
+    if not isinstance(group, PlanarGroup):
+        raise TypeError(group)
+    make = make if make is not None else partial(evnn.CosetPool, group, subgroup, mode)  # pyright: ignore[reportArgumentType]
+    return Case(
+        name,
+        make,
+        group,
+        sizes,
+        representative=group == D4 and subgroup.order == 2,
+        act_out=lambda y, g: act(y, g, group, quotient(subgroup)),
+        keeps_channels_last=False,
+    )
+
+
+def _restrictions() -> Iterator[Case]:
+    pairs = ((C2, C1), (C4, C2), (D1, C1), (D2, D1), (D2, C2), (D4, D2), (D4, D1), (D4, C4), (D4, C2), (D4, D4))
+    for group, subgroup in pairs:
+        embed = inclusion(subgroup, group)
+        yield Case(
+            f"Restrict-{group}-{subgroup}",
+            partial(evnn.Restrict, group, subgroup),
+            subgroup,
+            representative=(group, subgroup) in ((C4, C2), (D4, D1)),
+            act_in=lambda x, h, embed=embed, group=group: act(x, embed(h), group),
+            keeps_channels_last=False,
+        )
+
+
+def _linear() -> Iterator[Case]:
+    for group in (*GROUPS, cyclic(3), cyclic(8), dihedral(5)):
+        for bias in (True, False):
+            make = partial(evnn.GroupLinear, 2, 3, group=group, bias=bias)
+            yield Case(f"GroupLinear-{group}-bias={bias}", make, group, sizes=None, representative=group in (C4, D4))
+
+
+def _torch_layers() -> Iterator[Case]:
+    """What the documentation says is right as it stands on ``[B, C, G, H, W]``."""
+    pointwise: dict[str, Callable[[], nn.Module]] = {
+        "ReLU": nn.ReLU,
+        "LeakyReLU": nn.LeakyReLU,
+        "ELU": nn.ELU,
+        "GELU": nn.GELU,
+        "SiLU": nn.SiLU,
+        "Softplus": nn.Softplus,
+        "Tanh": nn.Tanh,
+        "PReLU": partial(nn.PReLU, 4),
+        "Dropout3d": nn.Dropout3d,
+        "Identity": nn.Identity,
+    }
+    others: dict[str, tuple[Callable[[], nn.Module], tuple[tuple[int, int], ...]]] = {
+        "BatchNorm3d": (partial(nn.BatchNorm3d, 4), ANY_SIZE),
+        "InstanceNorm3d": (partial(nn.InstanceNorm3d, 4, affine=True), ANY_SIZE),
+        "InstanceNorm3d-running": (partial(nn.InstanceNorm3d, 4, track_running_stats=True), ANY_SIZE),
+        "GroupNorm": (partial(nn.GroupNorm, 2, 4), ANY_SIZE),
+        "MaxPool3d": (partial(nn.MaxPool3d, (1, 2, 2)), EVEN),
+        "MaxPool3d-padded": (partial(nn.MaxPool3d, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)), ODD),
+        "AvgPool3d": (partial(nn.AvgPool3d, (1, 2, 2)), EVEN),
+        "AdaptiveAvgPool3d": (partial(nn.AdaptiveAvgPool3d, (None, 1, 1)), ANY_SIZE),
+        "AdaptiveAvgPool3d-3": (partial(nn.AdaptiveAvgPool3d, (None, 3, 3)), ANY_SIZE),
+        "AdaptiveMaxPool3d": (partial(nn.AdaptiveMaxPool3d, (None, 1, 1)), ANY_SIZE),
+        "Upsample-nearest": (partial(nn.Upsample, scale_factor=(1, 2, 2)), ANY_SIZE),
+        "Upsample-trilinear": (partial(nn.Upsample, scale_factor=(1, 2, 2), mode="trilinear"), ANY_SIZE),
+        "Conv3d-1": (partial(nn.Conv3d, 4, 3, 1), ANY_SIZE),
+    }
+    for name, make in pointwise.items():
+        yield Case(f"torch-{name}", make, D4, channels=4, repr_builds=False)
+    for name, (make, sizes) in others.items():
+        for group in (C4, D1, D4):
+            yield Case(
+                f"torch-{name}-{group}",
+                make,
+                group,
+                sizes,
+                channels=4,
+                representative=group == D4 and name != "AvgPool3d",  # torch has no bfloat16 kernel for it on the CPU
+                keeps_channels_last=False,
+                repr_builds=False,
+            )
+
+
+CASES: tuple[Case, ...] = (
+    *_convolutions(),
+    *_transposed(),
+    *_windows(),
+    *_resolution(),
+    *_over_the_group(),
+    *_restrictions(),
+    *_linear(),
+    *_torch_layers(),
+)
+REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)
+NAMES: dict[str, object] = {
+    **{name: value for name, value in vars(evnn).items() if isinstance(value, type)},
+    "cyclic": cyclic,
+    "dihedral": dihedral,
+    "Subgroup": Subgroup,
+}
+
+
+def plain_networks() -> list[tuple[str, nn.Module, Tensor]]:
+    """What must fail where equivariant layers pass: ordinary layers, with an input each."""
+    image, field = random_input(2, (7, 7)), random_input(2, (7, 7), D4)
+    cnn = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    layers: list[tuple[str, nn.Module, Tensor]] = [
+        ("Conv2d", nn.Conv2d(2, 3, 3), image),
+        ("CNN", cnn, image),
+        ("Conv3d", nn.Conv3d(2, 2, (1, 3, 3)), field),
+        ("Conv3d over the group", nn.Conv3d(2, 2, (3, 1, 1), padding=(1, 0, 0)), field),
+        ("MaxPool3d over the group", nn.MaxPool3d((3, 1, 1), 1, (1, 0, 0)), field),
+        ("LayerNorm", nn.LayerNorm((8, 7, 7)), field),
+        ("MaxPool2d off centre", nn.MaxPool2d(2), image),
+    ]
+    return [(name, randomize_(layer.double()), x.to(torch.float64)) for name, layer, x in layers]

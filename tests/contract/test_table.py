@@ -1,0 +1,32 @@
+"""The table is worth something only if it is complete."""
+
+from torch import nn
+
+import equivision.nn as evnn
+from tests.contract._layers import CASES, GROUPS, REPRESENTATIVES
+
+PUBLIC = {value for value in vars(evnn).values() if isinstance(value, type) and issubclass(value, nn.Module)}
+
+
+def test_table_is_complete() -> None:
+    missing = PUBLIC - {type(case.make()) for case in CASES}
+    assert not missing, f"add rows to tests/contract/_layers.py for {sorted(layer.__name__ for layer in missing)}"
+
+
+def test_slow_properties_see_every_layer() -> None:
+    missing = PUBLIC - {type(case.make()) for case in REPRESENTATIVES}
+    assert not missing, f"mark a row as representative for {sorted(layer.__name__ for layer in missing)}"
+
+
+def test_every_layer_meets_every_group() -> None:
+    for layer in PUBLIC - {evnn.Restrict}:
+        met = {case.group for case in CASES if type(case.make()) is layer}
+        assert met >= set(GROUPS), f"{layer.__name__} is not tested with {[g.name for g in set(GROUPS) - met]}"
+
+
+def test_names_are_unique() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_layers_state_their_guarantee() -> None:
+    assert all(getattr(layer, "equivariance", None) == "exact" for layer in PUBLIC)
