@@ -1,0 +1,93 @@
+"""Checks of what the user hands to an audit."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from equivision.audit._layers import ElementMeasurement
+from equivision.errors import ConfigError, DataError, GroupMismatchError, ShapeError
+from equivision.groups import PlanarGroup, planar
+
+
+def check_group(group: PlanarGroup | str) -> PlanarGroup:
+    """The group, if every element maps the pixel grid onto itself."""
+    acting = planar(group)
+    if not acting.is_on_grid:
+        raise GroupMismatchError(
+            f"group={acting.name} holds rotations by {360 / acting.rotations:g} degrees, which do not map the pixel "
+            "grid onto itself: audit with C4 or D4; the error by angle covers the angles in between"
+        )
+    return acting
+
+
+def check_model(model: object) -> None:
+    """The model is a module."""
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model is a {type(model).__name__}: audit needs a torch.nn.Module; wrap a function in one")
+
+
+def check_images(images: object, group: PlanarGroup, picture: int) -> None:
+    """The images are a batch that the group can move."""
+    if not isinstance(images, Tensor):
+        raise ShapeError(f"images is a {type(images).__name__}: audit needs a tensor [batch, channel, height, width]")
+    if images.ndim != 4:
+        raise ShapeError(f"images has shape {tuple(images.shape)}: audit needs [batch, channel, height, width]")
+    if images.numel() == 0:
+        raise ShapeError(f"images has shape {tuple(images.shape)}: it is empty; give at least one image")
+    if not images.is_floating_point():
+        raise DataError(
+            f"images are of {images.dtype}: audit needs floating-point images, scaled as in training (images / 255)"
+        )
+    if not torch.isfinite(images).all():
+        raise DataError("images hold NaN or infinity: find and remove them before the audit")
+    if images.shape[-1] != images.shape[-2] and group.rotations % 4 == 0:
+        raise ShapeError(
+            f"images of {images.shape[-2]} x {images.shape[-1]} are not square, and {group.name} holds quarter turns: "
+            "crop or pad them, or audit with C2, D1 or D2"
+        )
+    if not 0 <= picture < len(images):
+        raise ConfigError(f"picture={picture}: the images are numbered 0 to {len(images) - 1}")
+
+
+def check_labels(labels: object, images: Tensor) -> None:
+    """The labels are one class for each image."""
+    if labels is None:
+        return
+    if not isinstance(labels, Tensor) or labels.shape != images.shape[:1]:
+        got = f"shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else f"type {type(labels).__name__}"
+        raise ShapeError(f"labels has {got}: audit needs a tensor with one class for each of the {len(images)} images")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise DataError(f"labels are of {labels.dtype}: audit needs whole numbers, the classes")
+
+
+def check_classes(labels: Tensor | None, found: ElementMeasurement) -> Int[Tensor, " images"] | None:
+    """The labels, once it is known that the output can be compared with them."""
+    if labels is None:
+        return None
+    if found.predictions is None:
+        raise ShapeError(
+            f"labels are given, but the output of shape {tuple(found.output.shape)} is no class scores "
+            "[batch, classes]: leave labels out"
+        )
+    low, high, classes = int(labels.min()), int(labels.max()), found.output.shape[1]
+    if low < 0 or high >= classes:
+        raise DataError(f"labels run from {low} to {high}, but the model has {classes} classes, 0 to {classes - 1}")
+    return labels.cpu()
+
+
+def check_angles(angles: Sequence[float]) -> tuple[float, ...]:
+    """The angles, as finite floats."""
+    degrees = tuple(float(angle) for angle in angles)
+    if not all(map(math.isfinite, degrees)):
+        raise ConfigError(f"angles={degrees}: all must be finite numbers of degrees")
+    return degrees
+
+
+def check_counts(**options: tuple[int, int]) -> None:
+    """Every option, given as (value, least), is a whole number of at least that."""
+    for option, (value, least) in options.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{option}={value!r}: give a whole number of at least {least}")

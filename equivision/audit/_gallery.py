@@ -1,0 +1,103 @@
+"""Pictures of a few layers while one input moves."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.audit._layers import ElementMeasurement
+from equivision.audit._moves import Move, declared_groups, move_of
+from equivision.audit._picture import image_picture, picture
+from equivision.audit._report import Gallery, LayerPictures
+from equivision.audit._run import Runner, watch
+from equivision.functional import act
+from equivision.groups import PlanarGroup
+
+#: Smaller maps show nothing.
+SMALLEST = 4
+#: Name under which the output of the network itself is drawn; no module path has a space in it.
+OUTPUT = "the output"
+
+
+def make_gallery(
+    runner: Runner, images: Tensor, index: int, group: PlanarGroup, found: ElementMeasurement, labels: Tensor | None,
+    number: int,
+) -> Gallery:  # fmt: skip
+    """Run one image under every element and draw ``number`` layers, spread over the depth of the network."""
+    classes = found.predictions
+    return Gallery(
+        index=index,
+        image=image_picture(images[index]),
+        predictions=None if classes is None else tuple(int(each[index]) for each in classes),
+        label=None if labels is None else int(labels[index]),
+        layers=_layers(runner, runner.load(images[index : index + 1]), group, number) if number else (),
+    )
+
+
+def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
+    declared = declared_groups(runner.model)
+    moves: dict[str, tuple[str, Move]] = {}
+    kept: list[dict[str, Tensor]] = [{} for _ in range(group.order)]
+    wanted: list[str] = []
+
+    def choose(key: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        if not isinstance(output, Tensor) or output.ndim not in (4, 5) or min(output.shape[-2:]) < SMALLEST:
+            return
+        move = move_of(output, group, module=module, inputs=inputs, declared=declared)
+        if move.apply is not None and float(output.amax() - output.amin()) > 0:
+            moves[key] = (type(module).__name__, move)
+
+    with watch(runner.model, choose):
+        output = runner(x)
+    keys = list(moves)
+    wanted = [keys[i] for i in _spread_over(len(keys), number)]
+    if output.ndim in (4, 5) and min(output.shape[-2:]) >= SMALLEST and number:
+        moves[OUTPUT] = (type(runner.model).__name__, move_of(output, group, module=runner.model, declared=declared))
+        wanted = [*wanted[: number - 1], OUTPUT]
+    for g in range(group.order):
+
+        def keep(key: str, module: nn.Module, inputs: tuple[object, ...], output: object, g: int = g) -> None:
+            if key in wanted and isinstance(output, Tensor):
+                kept[g][key] = output.clone()
+
+        with watch(runner.model, keep):
+            kept[g][OUTPUT] = runner(act(x, g, group))
+    return tuple(
+        _draw(key, *moves[key], [maps[key] for maps in kept], group)
+        for key in wanted
+        if all(key in maps and maps[key].shape == kept[0][key].shape for maps in kept)
+    )
+
+
+def _spread_over(available: int, number: int) -> list[int]:
+    """Positions of ``number`` layers from the first to the last of those available."""
+    if available <= number:
+        return list(range(available))
+    if number == 1:
+        return [0]
+    return sorted({round(i * (available - 1) / (number - 1)) for i in range(number)})
+
+
+def _draw(key: str, kind: str, move: Move, outputs: list[Tensor], group: PlanarGroup) -> LayerPictures:
+    channel = int(outputs[0][0].flatten(1).double().var(1).argmax())
+    stacks = [_stack(output[:, channel : channel + 1]) for output in outputs]
+    maps = [stack.amax(0, keepdim=True) for stack in stacks]
+    low, high = min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
+    differences = []
+    for g, output in enumerate(outputs):
+        back = move.apply(output, group.inverse(g)) if move.apply else output
+        gap = _stack((back - outputs[0])[:, channel : channel + 1])
+        differences.append(torch.linalg.vector_norm(gap, dim=0, keepdim=True) / gap.shape[0] ** 0.5)
+    caption = f"{kind}, channel {channel} of {outputs[0].shape[1]}"
+    if outputs[0].ndim == 5:
+        caption += f", largest of {outputs[0].shape[2]} orientations"
+    return LayerPictures(
+        layer=key,
+        caption=caption,
+        maps=tuple(picture(m, low, high) for m in maps),
+        differences=tuple(picture(d, 0.0, high - low) for d in differences),
+    )
+
+
+def _stack(channel: Float[Tensor, "one single *group height width"]) -> Float[Tensor, "slots height width"]:
+    """The maps of one channel: one, or one for every slot of its group axis."""
+    return channel.reshape(-1, *channel.shape[-2:]).double()

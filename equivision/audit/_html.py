@@ -1,0 +1,240 @@
+"""One self-contained page for one report or several: no network, no scripts, readable in light and dark."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equivision.audit._figures import Series, curves, polar
+from equivision.audit._json import write_atomically
+from equivision.audit._picture import DIFFERENCE_COLOURS, MAP_COLOURS, Bytes, Picture, png
+from equivision.audit._report import APPROXIMATE, AuditReport, LayerResult
+from equivision.audit._text import (
+    ACTION_WORDS,
+    describe_element,
+    describe_group,
+    number,
+    percent,
+    short_element,
+    summary,
+    typeset,
+    unbroken,
+    unknown_layers,
+)
+from equivision.errors import ConfigError, MissingExtraError
+from equivision.groups import PlanarGroup
+
+#: Colours of the style sheet; more reports than this on one page cannot be told apart.
+MOST_REPORTS = 4
+
+_SIGNS = {"exact": "✓", "approximate": "≈", "not equivariant": "✕", "inconclusive": "?"}
+
+
+def write_html(
+    reports: AuditReport | Mapping[str, AuditReport],
+    path: str | Path,
+    *,
+    title: str = "What happens when the input turns?",
+) -> Path:
+    """Write one page that shows one report, or compares several.
+
+    Args:
+        reports: a report, or up to four of them by name.
+        path: the HTML file; written under a temporary name and moved there when complete.
+        title: heading of the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ConfigError: no reports, or too many.
+        MissingExtraError: jinja2 is not installed.
+        DataError: the file cannot be written.
+    """
+    named = {reports.model: reports} if isinstance(reports, AuditReport) else dict(reports)
+    if not 1 <= len(named) <= MOST_REPORTS:
+        raise ConfigError(f"reports holds {len(named)} reports: a page shows 1 to {MOST_REPORTS}; write several pages")
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise MissingExtraError("jinja2", "report", "the page of an audit") from error
+    here = files("equivision.audit")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "number": lambda value: unbroken(typeset(value)),
+        "percent": lambda value: unbroken(percent(value)),
+    }
+    template = environment.from_string(here.joinpath("report.html.j2").read_text(encoding="utf-8"))
+    style = here.joinpath("report.css").read_text(encoding="utf-8")
+    return write_atomically(path, template.render(style=style, title=title, **_page(named)) + "\n")
+
+
+def _page(named: dict[str, AuditReport]) -> dict[str, Any]:
+    """Everything the template needs."""
+    first = next(iter(named.values()))
+    views = [_view(i, name, report) for i, (name, report) in enumerate(named.items())]
+    sweeps = [_series(i, name, report) for i, (name, report) in enumerate(named.items())]
+    label = "Polar plot of the relative error of the output by angle. " + " ".join(
+        f"{name}: {_marked_words(report)}." for name, report in named.items() if report.angles
+    )
+    thumbnail = png(_shown(first.gallery.image))
+    spreads = [report.spread for report in named.values() if report.spread]
+    charts = [
+        {"title": heading, "note": note, "svg": curves(lines, label=f"{heading}, from 0 to 360 degrees")}
+        for heading, field, note in (
+            ("Accuracy", "accuracy", "Share of the images that are classified correctly."),
+            ("Same answer as upright", "consistency", "Share of the images whose predicted class does not change."),
+        )
+        if (lines := [s for i, (n, r) in enumerate(named.items()) if (s := _shares(i, n, r, field))])
+    ]
+    return {
+        "views": views,
+        "groups": sorted({(r.group, describe_group(r.planar_group), len(r.elements)) for r in named.values()}),
+        "images": sorted({(r.num_images, " × ".join(map(str, r.image_shape))) for r in named.values()}),
+        "polar": polar(
+            [s for s in sweeps if s.points], tolerance=max(r.tolerance for r in named.values()),
+            spread=max(spreads, default=None), thumbnail=thumbnail, label=label,
+        ) if any(s.points for s in sweeps) else "",
+        "charts": charts,
+        "approximate": APPROXIMATE,
+        "narrow": all(len(r.elements) <= 4 for r in named.values()),
+        "has_classes": first.stable is not None,
+    }  # fmt: skip
+
+
+def _marked_words(report: AuditReport) -> str:
+    marked = [angle for angle in report.angles if angle.on_group and angle.degrees % 360]
+    others = [angle for angle in report.angles if not angle.on_group]
+    words = [
+        f"at most {number(max(angle.mean_error for angle in angles))} {where}"
+        for angles, where in ((marked, f"at the rotations of {report.group}"), (others, "in between"))
+        if angles
+    ]
+    return ", ".join(words) or "measured at 0 degrees only"
+
+
+def _by_angle(report: AuditReport, field: str) -> tuple[tuple[float, float], ...]:
+    values = {angle.degrees % 360: getattr(angle, field) for angle in report.angles}
+    return tuple(sorted((degrees, value) for degrees, value in values.items() if value is not None))
+
+
+def _series(colour: int, name: str, report: AuditReport) -> Series:
+    marked = frozenset(angle.degrees % 360 for angle in report.angles if angle.on_group)
+    return Series(name, colour, _by_angle(report, "mean_error"), marked)
+
+
+def _shares(colour: int, name: str, report: AuditReport, field: str) -> Series | None:
+    points = _by_angle(report, field)
+    if not points:
+        return None
+    around = (*points, (360.0, points[0][1])) if points[0][0] == 0 else points
+    return Series(name, colour, around, _series(colour, name, report).marked)
+
+
+def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
+    """One network on the page."""
+    group = report.planar_group
+    return {
+        "colour": colour,
+        "name": name,
+        "report": report,
+        "sign": _SIGNS[report.verdict],
+        "kind": report.verdict.replace(" ", "-"),
+        "summary": unbroken(_capital(summary(report, pretty=True))),
+        "moves": describe_group(group),
+        "elements": [
+            {"result": e, "words": describe_element(group, e.element), "grade": _grade(e.max_error, report.tolerance),
+             "icon": png(_moved(_shown(report.gallery.image), e.element, group))}
+            for e in report.elements
+        ],
+        "layers": [_layer_view(layer, group) for layer in report.layers],
+        "unknown": unknown_layers(report.layers),
+        "broken": report.first_broken_layer,
+        "skipped": _skipped_before(report),
+        "strip": _strip(report, group),
+        "worst": [
+            {"result": w, "words": describe_element(group, w.element),
+             "icons": [png(_moved(_shown(w.picture), g, group)) for g in range(group.order)]}
+            for w in report.worst
+        ],
+    }  # fmt: skip
+
+
+def _skipped_before(report: AuditReport) -> int:
+    """How many layers before the first broken one could not be compared."""
+    broken = report.first_broken_layer
+    before = report.layers[: report.layers.index(broken)] if broken else ()
+    return sum(layer.action == "unknown" for layer in before)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _layer_view(layer: LayerResult, group: PlanarGroup) -> dict[str, Any]:
+    errors = layer.max_errors or ()
+    return {
+        "result": layer,
+        "action": ACTION_WORDS[layer.action],
+        "shape": " × ".join(map(str, layer.shape)),
+        "cells": [
+            {"text": _short(error), "grade": _grade(error, layer.tolerance),
+             "hint": f"{describe_element(group, g)}: {number(error)}"}
+            for g, error in enumerate(errors)
+        ],
+    }  # fmt: skip
+
+
+def _grade(error: float, tolerance: float) -> str:
+    """Colour class of an error."""
+    if error <= tolerance:
+        return "exact"
+    return "small" if error <= APPROXIMATE else "large"
+
+
+def _short(error: float) -> str:
+    """An error in a narrow cell."""
+    if 0 < error < 1e-3:
+        return typeset(error, 0)
+    return "0" if error == 0 else f"{100 * error:.0f} %" if error >= 0.1 else percent(error)
+
+
+def _strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any]:
+    """The layer pictures of one network: a column for every element."""
+    gallery = report.gallery
+    every = range(group.order)
+    rows = []
+    for layer in gallery.layers:
+        maps = [_coloured(p, MAP_COLOURS) for p in layer.maps]
+        rows.append(
+            {
+                "layer": layer,
+                "maps": [png(m) for m in maps],
+                "backs": [png(_moved(m, group.inverse(g), group)) for g, m in zip(every, maps, strict=True)],
+                "differences": [png(_coloured(p, DIFFERENCE_COLOURS)) for p in layer.differences],
+            }
+        )
+    return {
+        "names": [short_element(group, g) for g in every],
+        "words": [describe_element(group, g) for g in every],
+        "inputs": [png(_moved(_shown(gallery.image), g, group)) for g in every],
+        "rows": rows,
+        "predictions": gallery.predictions,
+        "label": gallery.label,
+    }
+
+
+def _shown(picture: Picture) -> Bytes:
+    return picture.array
+
+
+def _coloured(picture: Picture, colours: Bytes) -> Bytes:
+    return colours[picture.array[..., 0]]
+
+
+def _moved(pixels: Bytes, g: int, group: PlanarGroup) -> Bytes:
+    """Pixels ``[height, width, channels]`` moved as :func:`equivision.functional.act` moves an image."""
+    flips, _ = group.split(g)
+    return np.rot90(pixels[::-1] if flips else pixels, group.quarter_turns(g))
