@@ -10,13 +10,18 @@ from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, inclusion
 
 
+def linear_table(group: PlanarGroup) -> Int[Tensor, "order order"]:
+    """Which weight couples slot h to slot g: entry ``[g, h]`` is ``g^-1 h``."""
+    return torch.from_numpy(group.table[group.inverses])
+
+
 def group_linear(
     x: Float[Tensor, "batch in_features group"],
     weight: Float[Tensor, "out_features in_features group"],
     bias: Float[Tensor, " out_features"] | None = None,
     *,
     group: PlanarGroup,
-    table: Int[Tensor, "order entries"] | None = None,
+    table: Int[Tensor, "order order"] | None = None,
 ) -> Float[Tensor, "batch out_features group"]:
     """Linear map of values on the group: ``y[o, g] = sum_{c, h} w[o, c, g^-1 h] x[c, h] + b[o]``.
 
@@ -31,6 +36,7 @@ def group_linear(
         raise ShapeError(
             f"GroupLinear: input has shape {tuple(x.shape)}; values on {group.name} are [batch, feature, {group.order}]"
         )
+    table = table if table is not None else linear_table(group).to(weight.device)
     bank = group_filters(weight[..., None, None], group, table).flatten(1)
     y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
     return y if bias is None else y + bias[:, None]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import ConfigError
-from equivision.functional._linear import restriction_slots
+from equivision.functional._linear import linear_table, restriction_slots
 from equivision.groups import PlanarGroup, planar
 from equivision.nn._conv import Guarantee, kaiming_uniform_
 
@@ -57,8 +57,7 @@ class GroupLinear(nn.Module):
         shape = (out_features, in_features, self.group.order)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        table = torch.from_numpy(self.group.table[self.group.inverses].copy())
-        self.register_buffer("table", table.to(device=device), persistent=False)
+        self.register_buffer("table", linear_table(self.group).to(device=device), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

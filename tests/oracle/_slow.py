@@ -1,0 +1,121 @@
+"""The layers as their formulas are printed: sums over taps and group elements, one product at a time.
+
+Nothing here turns an array. A group element moves a *point*, by its 2x2 matrix in coordinates (x right, y up), and
+kernels are read at the moved point. Slow, plain, independent of index tables.
+"""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equivision.groups import PlanarGroup
+
+Array = NDArray[np.float64]
+Pair = tuple[int, int]
+
+
+def read(kernel: Array, g: int, group: PlanarGroup, tap: Pair) -> float:
+    """``psi(g^-1 p)`` for the point p of a tap, counted from the centre of the kernel."""
+    rows, columns = kernel.shape
+    row, column = tap[0] - (rows - 1) / 2, tap[1] - (columns - 1) / 2
+    x, y = group.matrix(group.inverse(g)) @ np.array([column, -row])
+    return float(kernel[round(-y + (rows - 1) / 2), round(x + (columns - 1) / 2)])
+
+
+def value(image: Array, row: int, column: int) -> float:
+    """The image with zeros outside."""
+    inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
+    return float(image[row, column]) if inside else 0.0
+
+
+def out_size(size: Pair, kernel: Pair, stride: int, padding: int, dilation: int) -> Pair:
+    rows, columns = (
+        (n + 2 * padding - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(size, kernel, strict=True)
+    )
+    return rows, columns
+
+
+def taps(kernel: Array) -> list[Pair]:
+    return list(product(range(kernel.shape[-2]), range(kernel.shape[-1])))
+
+
+def correlate(image: Array, kernel: Array, g: int, group: PlanarGroup, t: Pair, s: int, p: int, d: int) -> float:
+    """``sum_p x(p) psi(g^-1 (p - t))`` at one output position t."""
+    return sum(
+        value(image, t[0] * s - p + d * tap[0], t[1] * s - p + d * tap[1]) * read(kernel, g, group, tap)
+        for tap in taps(kernel)
+    )
+
+
+def lift(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
+    """``y[o, h](t) = b[o] + sum_{c, p} x[c](p) psi[o, c](h^-1 (p - t))``."""
+    size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)
+    y = np.zeros((len(x), len(psi), group.order, *size))
+    for b, o, h, i, j in np.ndindex(*y.shape):
+        y[b, o, h, i, j] = bias[o] + sum(
+            correlate(x[b, c], psi[o, c], h, group, (i, j), stride, padding, dilation) for c in range(x.shape[1])
+        )
+    return y
+
+
+def convolve(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
+    """``y[o](t, h) = b[o] + sum_{c, h', p} x[c](p, h') psi[o, c](h^-1 h', h^-1 (p - t))``."""
+    size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)
+    y = np.zeros((len(x), len(psi), group.order, *size))
+    for b, o, h, i, j in np.ndindex(*y.shape):
+        total = bias[o]
+        for c, k in product(range(x.shape[1]), range(group.order)):
+            slot = group.product(group.inverse(h), k)
+            total += correlate(x[b, c, k], psi[o, c, slot], h, group, (i, j), stride, padding, dilation)
+        y[b, o, h, i, j] = total
+    return y
+
+
+def project(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
+    """``y[o](t) = b[o] + sum_{c, h, p} x[c](p, h) psi[o, c](h^-1 (p - t))``."""
+    size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)
+    y = np.zeros((len(x), len(psi), *size))
+    for b, o, i, j in np.ndindex(*y.shape):
+        y[b, o, i, j] = bias[o] + sum(
+            correlate(x[b, c, h], psi[o, c], h, group, (i, j), stride, padding, dilation)
+            for c, h in product(range(x.shape[1]), range(group.order))
+        )
+    return y
+
+
+def transpose(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
+    """``y[o](g) = b[o] + sum_h sum_c x[c](h) psi[c, o](h^-1 g)``: every input value paints a moved kernel."""
+    kernel = psi.shape[-2:]
+    size = tuple(
+        (n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 for n, k in zip(x.shape[-2:], kernel, strict=True)
+    )
+    y = np.zeros((len(x), psi.shape[1], group.order, *size)) + bias[:, None, None, None]
+    for b, c, h, i, j in np.ndindex(*x.shape):
+        for o, s, tap in product(range(psi.shape[1]), range(group.order), taps(psi)):
+            row, column = i * stride - padding + dilation * tap[0], j * stride - padding + dilation * tap[1]
+            if 0 <= row < size[0] and 0 <= column < size[1]:
+                slot = group.product(group.inverse(h), s)
+                y[b, o, s, row, column] += x[b, c, h, i, j] * read(psi[c, o, slot], h, group, tap)
+    return y
+
+
+def linear(x: Array, w: Array, bias: Array, group: PlanarGroup) -> Array:
+    """``y[o, g] = b[o] + sum_{c, h} w[o, c, g^-1 h] x[c, h]``."""
+    y = np.zeros((len(x), len(w), group.order))
+    for b, o, g in np.ndindex(*y.shape):
+        y[b, o, g] = bias[o] + sum(
+            w[o, c, group.product(group.inverse(g), h)] * x[b, c, h]
+            for c, h in product(range(x.shape[1]), range(group.order))
+        )
+    return y
+
+
+def move(x: Array, g: int, group: PlanarGroup) -> Array:
+    """``(L_g f)(p, h) = f(g^-1 p, g^-1 h)`` for square maps on the group, point by point."""
+    y = np.zeros_like(x)
+    for b, c, h in np.ndindex(*x.shape[:3]):
+        source = x[b, c, group.product(group.inverse(g), h)]
+        for tap in taps(source):
+            y[b, c, h][tap] = read(source, g, group, tap)
+    return y

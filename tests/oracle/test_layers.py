@@ -1,0 +1,104 @@
+"""The fast layers against the slow formulas."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from equivision import functional
+from equivision.groups import PlanarGroup, cyclic, dihedral
+from tests.oracle import _slow
+
+GROUPS = [cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4)]
+# kernel, stride, padding, dilation: odd and even kernels
+WINDOWS = [(3, 1, 0, 1), (2, 1, 1, 1), (3, 2, 1, 1), (2, 2, 0, 1), (2, 1, 0, 2), (1, 1, 0, 1)]
+SIZE = {(2, 2, 0, 1): (4, 6)}
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64)
+
+
+def agree(fast: torch.Tensor, slow: np.ndarray) -> None:
+    np.testing.assert_allclose(fast.numpy(), slow, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+class TestConvolutions:
+    def test_lift(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        k, s, p, d = window
+        x, psi, bias = random(2, 2, *SIZE.get(window, (5, 3))), random(2, 2, k, k), random(2)
+        fast = functional.lift_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
+        agree(fast, _slow.lift(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
+
+    def test_group(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        k, s, p, d = window
+        x, psi, bias = random(1, 2, group.order, *SIZE.get(window, (3, 3))), random(1, 2, group.order, k, k), random(1)
+        fast = functional.group_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
+        agree(fast, _slow.convolve(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
+
+    def test_project(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        k, s, p, d = window
+        x, psi, bias = random(1, 2, group.order, *SIZE.get(window, (5, 3))), random(2, 2, k, k), random(2)
+        fast = functional.project_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
+        agree(fast, _slow.project(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
+
+    def test_transpose(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        k, s, p, d = window
+        x, psi, bias = random(1, 2, group.order, 3, 2), random(2, 1, group.order, k, k), random(1)
+        fast = functional.group_conv_transpose2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
+        agree(fast, _slow.transpose(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
+
+
+@pytest.mark.parametrize("group", GROUPS[:2] + GROUPS[3:5], ids=str)
+def test_oblong_kernels(group: PlanarGroup) -> None:
+    x, psi, bias = random(1, 1, group.order, 4, 5), random(1, 1, group.order, 2, 3), random(1)
+    fast = functional.group_conv2d(x, psi, bias, group=group)
+    agree(fast, _slow.convolve(x.numpy(), psi.numpy(), bias.numpy(), group, 1, 0, 1))
+
+
+@pytest.mark.parametrize("group", GROUPS[2::3], ids=str)
+def test_channel_groups_are_separate_convolutions(group: PlanarGroup) -> None:
+    x, psi = random(1, 4, group.order, 4, 4), random(2, 2, group.order, 3, 3)
+    together = functional.group_conv2d(x, psi, group=group, groups=2)
+    for i in range(2):
+        alone = functional.group_conv2d(x[:, 2 * i : 2 * i + 2], psi[i : i + 1], group=group)
+        torch.testing.assert_close(together[:, i : i + 1], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("group", [*GROUPS, cyclic(5), dihedral(3)], ids=str)
+def test_linear(group: PlanarGroup) -> None:
+    x, w, bias = random(2, 2, group.order), random(3, 2, group.order), random(3)
+    agree(functional.group_linear(x, w, bias, group=group), _slow.linear(x.numpy(), w.numpy(), bias.numpy(), group))
+
+
+@pytest.mark.parametrize("group", [*GROUPS, dihedral(3)], ids=str)
+def test_coset_pool(group: PlanarGroup) -> None:
+    x = random(2, 2, group.order)
+    for subgroup in group.subgroups():
+        pooled = functional.coset_pool(x, subgroup, "max")
+        cosets = sorted({tuple(sorted(group.product(g, h) for h in subgroup.elements)) for g in range(group.order)})
+        for b, c, (i, coset) in product(range(2), range(2), enumerate(cosets)):
+            assert pooled[b, c, i] == max(x[b, c, k] for k in coset)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_action(group: PlanarGroup) -> None:
+    """The reference action, which all equivariance tests lean on, moves points as the matrices say."""
+    for size in (3, 4):
+        x = random(1, 2, group.order, size, size)
+        for g in range(group.order):
+            agree(functional.act(x, g, group), _slow.move(x.numpy(), g, group))
+            agree(functional.act(x[:, :, 0], g, group), _slow.move(x[:, :, :1].expand_as(x).numpy(), g, group)[:, :, 0])
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_slow_formulas_are_equivariant(group: PlanarGroup) -> None:
+    """The oracle itself: ``f(L_g x) = L_g f(x)`` with no line of the library but the Cayley table and the matrices."""
+    x, psi, bias = random(1, 1, group.order, 3, 3).numpy(), random(1, 1, group.order, 2, 2).numpy(), np.zeros(1)
+    y = _slow.convolve(x, psi, bias, group, 1, 0, 1)
+    for g in range(group.order):
+        moved = _slow.convolve(_slow.move(x, g, group), psi, bias, group, 1, 0, 1)
+        np.testing.assert_allclose(moved, _slow.move(y, g, group), rtol=0, atol=1e-12)
