@@ -58,7 +58,7 @@ class FiniteGroup(ABC):
         """Inverse of every element, shape ``[order]`` (read-only)."""
         return _inverses(self)
 
-    def check_element(self, g: int) -> int:
+    def check_element(self, g: int | np.integer) -> int:
         """Return ``g`` if it is an element of the group, else raise :class:`GroupMismatchError`."""
         if not isinstance(g, (int, np.integer)) or not 0 <= g < self.order:
             raise GroupMismatchError(

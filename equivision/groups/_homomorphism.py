@@ -68,12 +68,13 @@ class Homomorphism:
 
 def _extend(source: FiniteGroup, target: FiniteGroup, chosen: dict[int, int]) -> tuple[int, ...] | None:
     """Extend images of the generators along products; None when two paths disagree."""
+    products, target_products = source.table, target.table
     images = {source.identity: target.identity}
     frontier = [source.identity]
     while frontier:
         g = frontier.pop()
         for generator, image in chosen.items():
-            reached, value = source.product(g, generator), target.product(images[g], image)
+            reached, value = int(products[g, generator]), int(target_products[images[g], image])
             if reached not in images:
                 images[reached] = value
                 frontier.append(reached)

@@ -82,7 +82,7 @@ def generate(group: FiniteGroup, elements: Iterable[int]) -> Subgroup:
     return Subgroup(group, _closure(group, (group.check_element(g) for g in elements)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def all_subgroups(group: FiniteGroup) -> tuple[Subgroup, ...]:
     """All subgroups, by order and then by elements: close the cyclic ones under joins."""
     cyclic = {_closure(group, (g,)) for g in range(group.order)}

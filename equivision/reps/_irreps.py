@@ -74,7 +74,7 @@ def _product(group: DirectProduct) -> tuple[IrrepEntry, ...]:
     return tuple(entries)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _table(group: FiniteGroup) -> tuple[IrrepEntry, ...]:
     return irrep_table(group)
 
@@ -114,12 +114,11 @@ class Irrep(Representation):
 
     def __post_init__(self) -> None:
         count = len(_table(self.group))
-        if not isinstance(self.index, (int, np.integer)) or not 0 <= self.index < count:
+        if not isinstance(self.index, int) or not 0 <= self.index < count:
             raise GroupMismatchError(
                 f"index={self.index!r} is not an irrep of {self.group.name}: its {count} real irreps are numbered "
                 f"0 to {count - 1}"
             )
-        object.__setattr__(self, "index", int(self.index))
 
     @property
     def _entry(self) -> IrrepEntry:

@@ -13,12 +13,6 @@ from equivision.groups import FiniteGroup, Homomorphism, PlanarGroup, cyclic, di
 from tests.groups._catalogue import GROUPS, PLANAR, SMALL
 
 TINY = [group for group in SMALL if group.order <= 6]
-INCLUSIONS = [
-    (small, large)
-    for small in PLANAR
-    for large in PLANAR
-    if large.rotations % small.rotations == 0 and (large.reflections or not small.reflections)
-]
 
 
 @pytest.mark.parametrize("n", range(1, 13))
@@ -32,19 +26,13 @@ def test_number_from_a_cyclic_group_counts_elements(group: FiniteGroup) -> None:
     assert len(homomorphisms(cyclic(6), group)) == dividing_six
 
 
-@pytest.mark.parametrize("target", TINY, ids=str)
 @pytest.mark.parametrize("source", [group for group in TINY if group.order <= 4], ids=str)
-def test_enumeration_against_brute_force(source: FiniteGroup, target: FiniteGroup) -> None:
-    expected = [
-        images
-        for images in product(range(target.order), repeat=source.order)
-        if all(
-            images[source.table[g, h]] == target.table[images[g], images[h]]
-            for g in range(source.order)
-            for h in range(source.order)
-        )
-    ]
-    assert [f.images for f in homomorphisms(source, target)] == expected
+def test_enumeration_against_brute_force(source: FiniteGroup) -> None:
+    for target in TINY:
+        maps = np.array(list(product(range(target.order), repeat=source.order)))
+        keeps = maps[:, source.table] == target.table[maps[:, :, None], maps[:, None, :]]
+        expected = maps[keeps.all((1, 2))]
+        assert [f.images for f in homomorphisms(source, target)] == list(map(tuple, expected.tolist()))
 
 
 @pytest.mark.parametrize("group", SMALL, ids=str)
@@ -77,12 +65,19 @@ def test_composition(data: st.DataObject) -> None:
     assert set(first.kernel().elements) <= set(composed.kernel().elements)
 
 
-@pytest.mark.parametrize(("small", "large"), INCLUSIONS, ids=str)
-def test_inclusion_keeps_the_action_on_the_plane(small: PlanarGroup, large: PlanarGroup) -> None:
-    include = inclusion(small, large)
-    assert include.is_injective
-    for g in range(small.order):
-        np.testing.assert_allclose(large.matrix(include(g)), small.matrix(g), rtol=0, atol=1e-14)
+@pytest.mark.parametrize("large", PLANAR, ids=str)
+def test_inclusion_keeps_the_action_on_the_plane(large: PlanarGroup) -> None:
+    contained = [
+        small
+        for small in PLANAR
+        if large.rotations % small.rotations == 0 and (large.reflections or not small.reflections)
+    ]
+    assert large in contained
+    for small in contained:
+        include = inclusion(small, large)
+        assert include.is_injective
+        for g in range(small.order):
+            np.testing.assert_allclose(large.matrix(include(g)), small.matrix(g), rtol=0, atol=1e-14)
 
 
 def test_inclusions_compose() -> None:
@@ -94,7 +89,7 @@ def test_is_a_value() -> None:
     f = inclusion(cyclic(2), dihedral(4))
     assert eval(repr(f), vars(groups).copy()) == f
     assert pickle.loads(pickle.dumps(f)) == f
-    assert hash(Homomorphism(cyclic(2), dihedral(4), [0, 2])) == hash(f)  # type: ignore[arg-type]
+    assert hash(Homomorphism(cyclic(2), dihedral(4), (0, 2))) == hash(f)
 
 
 @pytest.mark.parametrize("pair", [(cyclic(3), cyclic(4)), (dihedral(2), dihedral(3))], ids=str)
