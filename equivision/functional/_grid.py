@@ -45,7 +45,7 @@ def _cures(size: int, kernel: int, stride: int, padding: int, dilation: int, *, 
         )
         if values
     ]
-    return "; or ".join(near) if near else "none near these values; use stride 1"
+    return "; or ".join(near)
 
 
 def check_grid(
