@@ -20,8 +20,8 @@ from equivision.tasks import ClassificationTask
 def _parser(command: str, arguments: list[str]) -> TrainingParser:
     parser = TrainingParser(
         prog=f"equivision {command}",
-        description="Measure how a network behaves when its input turns: a trained one (--ckpt_path), or one with random "
-        "weights (--model). Images are test images of --data; by default those of the run of the checkpoint.",
+        description="Measure how a network behaves when its input turns: a trained one (--ckpt_path), or one with "
+        "random weights (--model). Images are test images of --data; by default those of the checkpoint's run.",
     )
     add = parser.add_argument
     add("--ckpt_path", type=str | None, default=None, help="Checkpoint of equivision fit.")

@@ -22,8 +22,8 @@ _LISTED = 10
 def _parser(command: str) -> Parser:
     parser = Parser(
         prog=f"equivision {command}",
-        description="Classify the pictures in a folder and below. Model, classes, image size and number of channels are "
-        "those of the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], as in training.",
+        description="Classify the pictures in a folder and below. Model, classes, image size and channels are those of "
+        "the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], as in training.",
     )
     parser.add_argument("--ckpt_path", "--ckpt-path", type=Path, required=True, help="checkpoint of equivision fit")
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")

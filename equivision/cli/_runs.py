@@ -22,12 +22,12 @@ def default_folder(data: Any, model: Any) -> Path:
 
 
 def check_free(folder: Path) -> None:
-    """Check that a folder holds no run.
+    """Check that a folder holds no run; what one leaves that fails before its first epoch ends does not count.
 
     Raises:
         ConfigError: it holds one.
     """
-    found = [name for name in _HOLDS if (folder / name).exists()]
+    found = [name for name in ("checkpoints", "metrics.csv") if (folder / name).exists()]
     if found:
         raise ConfigError(
             f"run_dir={folder} holds a run already ({', '.join(found)}): continue it with --resume, replace it with "
@@ -63,10 +63,17 @@ def checkpoint_path(given: str | None, folder: Path) -> Path:
 
 
 def configuration_of(arguments: Sequence[str]) -> Path | None:
-    """The ``config.yaml`` of the run that ``--run_dir`` or ``--ckpt_path`` names, if no data is given otherwise."""
+    """The ``config.yaml`` of the run that ``--run_dir`` or ``--ckpt_path`` names, if no data is given otherwise.
+
+    Raises:
+        ConfigError: ``--run_dir`` names a folder that holds no run.
+    """
     if any(re.match(r"(-c|--config|--data)(=|$)", argument) for argument in arguments):
         return None
     folders = [Path(value) for value in _values(arguments, "--run_dir")]
+    missing = next((folder for folder in folders if not (folder / "config.yaml").is_file()), None)
+    if missing is not None:
+        raise ConfigError(f"run_dir={missing} holds no run (it has no config.yaml): check the path")
     folders += [Path(value).parent.parent for value in _values(arguments, "--ckpt_path")]
     return next((folder / "config.yaml" for folder in folders if (folder / "config.yaml").is_file()), None)
 

@@ -51,17 +51,23 @@ def explain(error: BaseException) -> str | None:
 
 
 def parser_message(text: str) -> str:
-    """The message of a parser on one line, without the types that were tried in vain."""
-    lines = [line.strip() for line in text.replace("fit.", "").splitlines()]
-    hidden = (
-        r"(- )?(Does not validate|Subtypes:|Errors:|Given value type|Expected a path|Expected a <class 'NoneType'>|$)"
-    )
-    kept = [re.sub(r"^- ", "", line) for line in lines if not re.match(hidden, line)]
-    kept = [line for line in kept if not re.match(r"Given value: (Namespace|NestedArg)", line)]
-    message = " ".join(dict.fromkeys(kept))
-    message = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", message)
-    message = re.sub(r'Parser key "([\w.]+)":', r"--\1:", message)
-    return message.replace("typing.", "").replace("Given value:", "but got")
+    """The message of jsonargparse on one line, without the types that were tried in vain."""
+    lines = [re.sub(r"^- ", "", line.strip()) for line in text.splitlines()]
+    hidden = r"Does not validate|Subtypes:|Errors:|Given value type|Expected a (path|<class 'NoneType'>)|$"
+    kept = [re.sub(r"^Given value: (Namespace|NestedArg).*", "", line) for line in lines if not re.match(hidden, line)]
+    message = " ".join(line for line in dict.fromkeys(kept) if line)
+    for pattern, replacement in (
+        (r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1"),
+        (r'Parser key "([\w.]+)":', r"--\1:"),
+        (r"--data: --", "--data."),
+        (r"\.? (?:Got value|Given value):", ", but got"),
+        (r"Expected an? ", "expected "),
+        (r"typing\.", ""),
+        (r"(\]|\w) expected ", r"\1 or "),
+        (r'Linked "([\w.]+)" must be given via "data"\.', r"--\1 follows the data: leave it out"),
+    ):
+        message = re.sub(pattern, replacement, message)
+    return message
 
 
 class Parser(argparse.ArgumentParser):

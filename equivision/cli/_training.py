@@ -21,10 +21,11 @@ require("jsonargparse", "jsonargparse", "the command line", extra="train")
 require("tensorboard", "tensorboard", "the command line", extra="train")
 
 import lightning  # noqa: E402
-from lightning.pytorch.callbacks import TQDMProgressBar  # noqa: E402
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI  # noqa: E402
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: E402
 from lightning.pytorch.utilities.rank_zero import rank_zero_only  # noqa: E402
+
+from equivision.cli._progress import EpochBar  # noqa: E402
 
 #: The data modules, known to the parser by their short names once they are imported.
 DATA_MODULES = ("DigitsDataModule", "MNISTDataModule", "ParquetDataModule", "ImageFolderDataModule", "HubDataModule")
@@ -42,7 +43,8 @@ class TrainingParser(LightningArgumentParser):
         """Raise instead of writing the usage and leaving."""
         known = f"choose one of {', '.join(DATA_MODULES)}, or give the import path of your own class"
         if "arguments are required" in message and "data" in message:
-            message = f"no data is given: {known}, as in --data DigitsDataModule, or give a recipe with --config"
+            message = f"no data is given: {known}, as in --data DigitsDataModule, or a recipe with --config"
+            message += "; to measure a run, name it with --run_dir"
         elif "Expected a dot import path string" in message and '"data"' in message:
             message = f"--data: {message.rsplit('Given value:', 1)[-1].strip()} is not known: {known}"
         raise ConfigError(parser_message(message)) from ex
@@ -156,14 +158,23 @@ class TrainingCLI(LightningCLI):
             self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         if self.path is not None:
             self.checkpoint = read_checkpoint(self.path)
-        if not (config.resume or config.overwrite or config.trainer.fast_dev_run) and _is_first():
-            _runs.check_free(self.run_dir)
+        if config.overwrite and self.path is not None and self.path.resolve().is_relative_to(self.run_dir.resolve()):
+            raise ConfigError(
+                f"--overwrite would remove {self.path}, the checkpoint to start from: choose another run_dir"
+            )
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer, and compare them with the checkpoint."""
         super().instantiate_classes()
         if self.checkpoint is not None:
             self._compare(self.checkpoint["hyper_parameters"])
+        config = self.config[self._command]
+        if (
+            self._command == "fit"
+            and not (config.resume or config.overwrite or config.trainer.fast_dev_run)
+            and _is_first()
+        ):
+            _runs.check_free(self.run_dir)
 
     def _compare(self, trained: dict[str, Any]) -> None:
         names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args"]
@@ -191,7 +202,7 @@ class TrainingCLI(LightningCLI):
             kwargs |= {"logger": False, "enable_checkpointing": False}
         has_bar = settings.enable_progress_bar is not False and sys.stdout.isatty()
         if has_bar and settings.enable_progress_bar is None:
-            callbacks.append(TQDMProgressBar())
+            callbacks.append(EpochBar())
         kwargs["enable_progress_bar"] = has_bar
         plugins = [*_as_list(settings.plugins), SafeCheckpointIO()]
         return super().instantiate_trainer(callbacks=callbacks, plugins=plugins, **kwargs)
@@ -204,11 +215,11 @@ class TrainingCLI(LightningCLI):
         """Train."""
         del ckpt_path  # self.path is what it means
         config = self.config["fit"]
+        self._announce()  # reads the data, so that nothing is removed or written if that fails
         if _is_first() and not config.trainer.fast_dev_run:
-            if config.overwrite:
+            if not config.resume:
                 _runs.clear(self.run_dir)
             self._save_configuration(config)
-        self._announce()
         try:
             self.trainer.fit(model, datamodule=datamodule, ckpt_path=self.path)
         except SystemExit:
@@ -230,16 +241,16 @@ class TrainingCLI(LightningCLI):
             yaml.safe_dump(kept, file, sort_keys=False)
 
     def _announce(self) -> None:
+        splits = getattr(self.datamodule, "splits", None)
+        counts = [(part, getattr(splits, part, None)) for part in ("train", "val", "test")]
+        sizes = ", ".join(f"{len(images):,} {part}" for part, images in counts if images is not None)
         hparams = self.model.hparams
+        size = "x".join(map(str, hparams["image_size"]))
+        text = f"{size} pixels, {hparams['in_channels']} channel(s), {hparams['num_classes']} classes"
         given = ", ".join(f"{name} {hparams[name]}" for name in ("group", "width") if hparams[name] is not None)
         name = hparams["model"] or type(self.model.model).__name__
         parameters = sum(p.numel() for p in self.model.model.parameters())
         self._say(f"model  {name}{f' ({given})' if given else ''}, {parameters:,} parameters")
-        splits = getattr(self.datamodule, "splits", None)
-        counts = [(part, getattr(splits, part, None)) for part in ("train", "val", "test")]
-        sizes = ", ".join(f"{len(images):,} {part}" for part, images in counts if images is not None)
-        size = "x".join(map(str, hparams["image_size"] or []))
-        text = f"{size} pixels, {hparams['in_channels']} channel(s), {hparams['num_classes']} classes"
         self._say(f"data   {type(self.datamodule).__name__}: {f'{sizes} images of ' if sizes else ''}{text}")
         self._say(f"run    {self.run_dir}{f', continued from {self.path}' if self.path else ''}\n")
 
