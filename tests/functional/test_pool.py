@@ -1,0 +1,69 @@
+"""Pools over the group and its cosets: left cosets always commute with the group, right ones rarely."""
+
+import pytest
+import torch
+
+from equivision import functional
+from equivision.groups import Subgroup, cyclic, dihedral
+from equivision.reps import quotient
+from equivision.testing import equivariance_error, random_input, relative_error
+
+D4 = dihedral(4)
+
+
+@pytest.mark.parametrize("subgroup", D4.subgroups(), ids=lambda s: str(s.elements))
+def test_why_left_cosets(subgroup: Subgroup) -> None:
+    x = random_input(2, (3, 3), D4)
+    rep = quotient(subgroup)
+
+    def right(z: torch.Tensor) -> torch.Tensor:
+        return torch.stack([z[:, :, list(coset)].amax(2) for coset in subgroup.right_cosets()], 2)
+
+    def error(pool) -> float:
+        errors = equivariance_error(pool, x, group=D4, act_out=lambda y, g: functional.act(y, g, D4, rep))
+        return float(max(errors.values()))
+
+    assert error(lambda z: functional.coset_pool(z, subgroup)) == 0
+    assert (error(right) == 0) == subgroup.is_normal
+
+
+def test_largest_and_smallest_subgroup() -> None:
+    x = random_input(2, (3, 3), D4)
+    everything, nothing = D4.subgroup(range(8)), D4.subgroup([])
+    assert torch.equal(functional.coset_pool(x, everything)[:, :, 0], functional.group_pool(x))
+    assert torch.equal(functional.coset_pool(x, nothing), x)
+
+
+def test_modes() -> None:
+    x = random_input(2, (3, 3), cyclic(4))
+    assert torch.equal(functional.group_pool(x, "max"), x.max(2).values)
+    assert relative_error(functional.group_pool(x, "mean"), x.sum(2) / 4) < 1e-15
+    assert relative_error(functional.group_pool(x, "norm"), x.square().sum(2).sqrt()) < 1e-15
+
+
+@pytest.mark.parametrize("mode", ["max", "mean", "norm"])
+def test_gradients_are_finite_where_the_input_is_zero(mode) -> None:
+    x = torch.zeros(2, 3, 4, 2, 2, requires_grad=True)
+    functional.group_pool(x, mode).sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("ours", "torchs"),
+    [
+        (functional.max_pool2d, torch.nn.functional.max_pool3d),
+        (functional.avg_pool2d, torch.nn.functional.avg_pool3d),
+    ],
+)
+def test_spatial_pools_are_those_of_torch(ours, torchs) -> None:
+    x = random_input(2, (7, 7), cyclic(4))
+    expected = torchs(x, (1, 3, 3), (1, 2, 2), (0, 1, 1))
+    torch.testing.assert_close(ours(x, 3, group=cyclic(4), stride=2, padding=1), expected, rtol=0, atol=1e-15)
+    torch.testing.assert_close(
+        ours(x[:, 0], 3, group=cyclic(4), stride=2, padding=1), expected[:, 0], rtol=0, atol=1e-15
+    )
+
+
+def test_the_stride_is_the_window_unless_given() -> None:
+    assert functional.max_pool2d(random_input(1, (9, 9)), 3, group=cyclic(4)).shape == (2, 1, 3, 3)
