@@ -16,7 +16,7 @@ def main() -> None:
     }
     measured = summary(interleave(contestants, rounds=15), baseline="resnet18 C1")
     show("construction", measured)
-    print("written to", save("construction", measured))
+    print("written to", save("construction", {"construction": measured}))
 
 
 if __name__ == "__main__":
