@@ -29,7 +29,7 @@ def audit(
     *,
     group: PlanarGroup | str,
     labels: Tensor | None = None,
-    angles: Sequence[float] | None = None,
+    angles: Sequence[float | int] | None = None,
     layers: bool = True,
     batch_size: int = 32,
     num_worst: int = 4,

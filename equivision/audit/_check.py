@@ -78,7 +78,7 @@ def check_classes(labels: Tensor | None, found: ElementMeasurement) -> Int[Tenso
     return labels.cpu()
 
 
-def check_angles(angles: Sequence[float]) -> tuple[float, ...]:
+def check_angles(angles: Sequence[float | int]) -> tuple[float, ...]:
     """The angles, as finite floats."""
     degrees = tuple(float(angle) for angle in angles)
     if not all(map(math.isfinite, degrees)):

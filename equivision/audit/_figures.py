@@ -30,7 +30,7 @@ class Series:
     marked: frozenset[float]
 
 
-def _at(degrees: float, radius: float) -> tuple[float, float]:
+def _at(degrees: float | int, radius: float) -> tuple[float, float]:
     """Screen position: 0 degrees is up, angles run counter-clockwise."""
     angle = math.radians(degrees)
     return -radius * math.sin(angle), -radius * math.cos(angle)
@@ -38,7 +38,7 @@ def _at(degrees: float, radius: float) -> tuple[float, float]:
 
 def _floor(series: Sequence[Series]) -> float:
     values = [value for line in series for _, value in line.points if value > 0]
-    return min(SMALLEST, math.floor(math.log10(min(values)))) if values else SMALLEST
+    return min(SMALLEST, float(math.floor(math.log10(min(values))))) if values else SMALLEST
 
 
 def _radius(value: float, floor: float) -> float:
@@ -91,7 +91,7 @@ def polar(series: Sequence[Series], *, tolerance: float, spread: float | None, t
 
 def _thumbnail(degrees: int, picture: str, series: Sequence[Series]) -> str:
     """The input as it looks at this angle."""
-    x, y = _at(degrees, 206)
+    x, y = _at(degrees, 206.0)
     kind = "rim on" if any(degrees in line.marked for line in series) else "rim"
     return (
         f'<g transform="translate({x:.1f} {y:.1f})"><g transform="rotate({-degrees})">'
@@ -111,15 +111,15 @@ def curves(series: Sequence[Series], *, label: str) -> str:
 
     parts = [f'<svg class="chart" viewBox="0 0 540 208" role="img" aria-label="{escape(label)}">']
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
-        _, y = place(0, value)
+        _, y = place(0.0, value)
         parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" class="ring"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" class="tick end">{value:.0%}</text>')
     marked = frozenset().union(*(line.marked for line in series))
-    for degrees in range(0, 361, 45):
-        x, _ = place(degrees, 0)
+    for degrees in map(float, range(0, 361, 45)):
+        x, _ = place(degrees, 0.0)
         kind = "spoke on" if degrees % 360 in marked else "spoke"
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" class="{kind}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{top + height + 18}" class="tick">{degrees}°</text>')
+        parts.append(f'<text x="{x:.1f}" y="{top + height + 18}" class="tick">{degrees:g}°</text>')
     for line in series:
         points = [place(degrees, value) for degrees, value in line.points]
         parts.append(f'<path d="{_path(points)}" class="line s{line.colour}"/>')

@@ -84,7 +84,7 @@ def _draw(key: str, kind: str, move: Move, outputs: list[Tensor], group: PlanarG
     low, high = min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
     differences = []
     for g, output in enumerate(outputs):
-        back = move.apply(output, group.inverse(g)) if move.apply else output
+        back = move(output, group.inverse(g))
         gap = _stack((back - outputs[0])[:, channel : channel + 1])
         differences.append(torch.linalg.vector_norm(gap, dim=0, keepdim=True) / gap.shape[0] ** 0.5)
     caption = f"{kind}, channel {channel} of {outputs[0].shape[1]}"

@@ -43,7 +43,7 @@ class ElementMeasurement:
         errors: for every element, the error of every image.
         predictions: for every element, the class of every image; None if the output is no class scores.
         move: action on the output.
-        output: the first output, for its shape and dtype.
+        output: that of the first batch, for its shape and dtype.
         spread: see :class:`~equivision.audit.AuditReport`.
         input_change: how much the images themselves change, at most, under the elements; 0 if they are symmetric.
         layers: results of the layers.
@@ -86,7 +86,7 @@ class LayerWatch:
 
     def run_moved(self, runner: Runner, x: Tensor, g: int) -> Tensor:
         """Run on the batch moved by g and compare."""
-        missing = set(self._reference)
+        missing = {key for key in self._reference if self.layers[key].move.apply is not None}
 
         def compare(key: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             layer, reference = self.layers.get(key), self._reference.get(key)
@@ -98,7 +98,7 @@ class LayerWatch:
             elif not (torch.isfinite(output).all() and torch.isfinite(reference).all()):
                 layer.give_up("its output is not finite")
             else:
-                layer.errors[g].add(output, layer.move.apply(reference, g))
+                layer.errors[g].add(output, layer.move(reference, g))
 
         with watch(self.model, compare):
             y = runner(x)
@@ -158,17 +158,16 @@ def measure_elements(
     errors = [Errors() for _ in range(group.order)]
     change = [Errors() for _ in range(group.order)]
     spread, classes = Spread(), [[] for _ in range(group.order)]
-    move, first = None, torch.empty(0)
+    first = runner(runner.load(images[:batch_size]))
+    move = output_move(runner.model, first, group)
     for batch in images.split(batch_size):
         x = runner.load(batch)
         output = watcher.run_reference(runner, x) if watcher else runner(x)
-        if move is None:
-            move, first = output_move(runner.model, output, group), output
         spread.add(output)
         for g in range(group.order):
             moved = act(x, g, group)
             y = watcher.run_moved(runner, moved, g) if watcher else runner(moved)
-            expected = move.apply(output, g) if move.apply else output
+            expected = move(output, g)
             if y.shape != expected.shape:
                 raise ShapeError(
                     f"the output of model {type(runner.model).__name__} changes its shape from "
@@ -177,8 +176,6 @@ def measure_elements(
             errors[g].add(y, expected)
             change[g].add(moved, x)
             classes[g].append(predictions_of(y))
-    if move is None:
-        raise ShapeError("images is empty: give at least one")
     return ElementMeasurement(
         errors=[e.relative() for e in errors],
         predictions=None if classes[0][0] is None else [torch.cat(each) for each in classes],

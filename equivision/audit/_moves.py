@@ -28,6 +28,16 @@ class Move:
     note: str
     apply: Callable[[Tensor, int], Tensor] | None = None
 
+    def __call__(self, x: Tensor, g: int) -> Tensor:
+        """Move a batch by an element.
+
+        Raises:
+            GroupMismatchError: the action is not known.
+        """
+        if self.apply is None:
+            raise GroupMismatchError(f"this tensor cannot be moved: {self.note}")
+        return self.apply(x, g)
+
 
 def contains(group: PlanarGroup, subgroup: PlanarGroup) -> bool:
     """Whether ``subgroup`` is inside ``group``."""
@@ -175,10 +185,8 @@ def nearest_rotation(group: PlanarGroup, degrees: float) -> tuple[int, float]:
 
 def rotate_feature(x: Tensor, degrees: float, group: PlanarGroup, move: Move) -> Tensor:
     """Rotate by any angle: the nearest element of the group exactly, then the rest by bilinear interpolation."""
-    if move.apply is None:
-        raise GroupMismatchError(f"this tensor cannot be rotated: {move.note}")
     element, rest = nearest_rotation(group, degrees)
-    moved = move.apply(x, element)
+    moved = move(x, element)
     if rest == 0 or x.ndim < 4:
         return moved
     maps = moved.flatten(1, -3) if x.ndim == 5 else moved
