@@ -161,9 +161,11 @@ class ImageDataModule(lightning.LightningDataModule):
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Pictures left out because they could not be read."""
-        parts: list[ImageData | None] = [self.splits.train, self.splits.val, self.splits.test]
-        if self.predict_folder is not None:
+        """Pictures left out because they could not be read, of all that was read so far."""
+        parts: list[ImageData | None] = []
+        if "splits" in self.__dict__:
+            parts += [self.splits.train, self.splits.val, self.splits.test]
+        if "predict_data" in self.__dict__:
             parts.append(self.predict_data)
         return tuple(dict.fromkeys(one for part in parts if part is not None for one in part.skipped))
 
@@ -181,7 +183,7 @@ class ImageDataModule(lightning.LightningDataModule):
         if seed is None:
             seed = int(os.environ.get("PL_GLOBAL_SEED", self.seed))
         trainer = self.trainer
-        loader = training_loader(
+        return training_loader(
             self.splits.train,
             self.train_variant,
             self.batch_size,
@@ -190,9 +192,6 @@ class ImageDataModule(lightning.LightningDataModule):
             rank=0 if trainer is None else trainer.global_rank,
             num_workers=self.num_workers,
         )
-        if trainer is not None:  # Lightning sets the epoch after worker processes have begun to fetch
-            loader.sampler.set_epoch(trainer.current_epoch)  # type: ignore[attr-defined]
-        return loader
 
     def _evaluate(self, data: ImageData, variant: Variant | None) -> DataLoader:
         return evaluation_loader(data, variant, self.batch_size, num_workers=self.num_workers)

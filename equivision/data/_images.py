@@ -14,8 +14,9 @@ from equivision.errors import DataError
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that could not be read."""
+    """A picture that could not be read: the folder or table it lies in, its name there, and what is wrong with it."""
 
+    source: str
     name: str
     reason: str
 
@@ -70,7 +71,7 @@ def as_float(images: Shaped[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 
 def image_data(
     images: Shaped[Tensor, "image channel height width"],
-    labels: Int[Tensor, " image"] | None,
+    labels: Int[Tensor, " label"] | None,
     class_names: Sequence[str],
     *,
     source: str,

@@ -82,6 +82,7 @@ class ResumableLoader(DataLoader):
 
     ``state_dict`` says how many batches of which epoch are done; Lightning keeps it in its checkpoints. After
     ``load_state_dict`` the next pass over that same epoch gives the remaining batches; any other epoch is complete.
+    A pass begins when its first batch is asked for: Lightning makes an iterator before it sets the epoch.
     """
 
     _epoch, _done = 0, 0

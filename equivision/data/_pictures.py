@@ -130,7 +130,7 @@ class PictureStack:
                     f"{name} in {self.source} cannot be read ({error}): replace or remove it, or pass skip_bad=True "
                     "(on the command line --data.skip_bad true) to leave such pictures out"
                 ) from error
-            self._skipped.append(Skipped(name, str(error)))
+            self._skipped.append(Skipped(self.source, name, str(error)))
             return
         image = np.array(picture)
         if self._images and image.shape[:2] != self._images[0].shape[:2]:

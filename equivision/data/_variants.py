@@ -36,7 +36,7 @@ class Variant:
     [[[[2.0, 4.0], [1.0, 3.0]]]]
     """
 
-    angle: float | Literal["uniform", "quarters"] = 0.0
+    angle: float | int | Literal["uniform", "quarters"] = 0.0
     flip: Literal["never", "always", "random"] = "never"
     seed: int = 0
     padding: Literal["zeros", "border", "reflection"] = "zeros"

@@ -29,7 +29,11 @@ def numbered_images(size: int = 12, classes: int = 3, side: int = 5) -> ImageDat
 def idx_bytes(array: np.ndarray) -> bytes:
     codes = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
     head = bytes([0, 0, codes[array.dtype.str[1:]], array.ndim])
-    return head + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    return (
+        head
+        + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 def write_mnist(folder: Path, train: int = 30, test: int = 20, compress: bool = True) -> None:
@@ -57,7 +61,9 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def write_classes(root: Path, classes: Sequence[str] = ("ant", "bee"), each: int = 4, size: tuple[int, int] = (6, 6)) -> None:
+def write_classes(
+    root: Path, classes: Sequence[str] = ("ant", "bee"), each: int = 4, size: tuple[int, int] = (6, 6)
+) -> None:
     """One folder a class; picture i of class c has the grey value 50 c + i."""
     for number, name in enumerate(classes):
         (root / name).mkdir(parents=True)
@@ -77,4 +83,6 @@ def write_parquet(path: Path, columns: dict[str, list], class_names: Sequence[st
 
 def cells(count: int, size: tuple[int, int] = (6, 6), mode: str = "L") -> list[dict]:
     """Pictures as the hub's columns hold them; picture i has the grey value i."""
-    return [{"bytes": png(picture(i if mode == "L" else (i, 0, 0), size, mode)), "path": f"{i}.png"} for i in range(count)]
+    return [
+        {"bytes": png(picture(i if mode == "L" else (i, 0, 0), size, mode)), "path": f"{i}.png"} for i in range(count)
+    ]

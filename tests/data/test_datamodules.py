@@ -1,5 +1,8 @@
 from pathlib import Path
+from typing import Any
 
+import jsonargparse
+import lightning
 import pytest
 import torch
 
@@ -193,13 +196,17 @@ def test_splits_carved_from_the_training_pictures(tables: Path) -> None:
 def test_without_test_pictures_testing_is_refused(tables: Path) -> None:
     module = ParquetDataModule(tables, test_split=None)
     module.setup("fit")
-    with pytest.raises(DataError, match=r"ParquetDataModule has no test images: give it some \(test_size or test_split\)"):
+    with pytest.raises(
+        DataError, match=r"ParquetDataModule has no test images: give it some \(test_size or test_split\)"
+    ):
         module.test_dataloader()
 
 
 def test_splits_must_agree_in_size_and_classes(tables: Path) -> None:
     write_parquet(tables / "test.parquet", {"image": cells(6, (8, 8)), "label": [0, 1] * 3}, ["cat", "dog"])
-    with pytest.raises(DataError, match="the split 'test' has images of 8x8, the split 'train' of 6x6: give image_size="):
+    with pytest.raises(
+        DataError, match="the split 'test' has images of 8x8, the split 'train' of 6x6: give image_size="
+    ):
         ParquetDataModule(tables).setup("fit")
     assert ParquetDataModule(tables, image_size=5).image_size == (5, 5)
     write_parquet(tables / "test.parquet", {"image": cells(6), "label": [0, 1] * 3}, ["dog", "cat"])
@@ -228,14 +235,18 @@ def test_skipped_pictures_of_all_splits_are_listed_once(tmp_path: Path) -> None:
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test")
     for split in ("train", "test"):
-        (tmp_path / split / "ant" / f"bad {split}.png").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="bad train.png in .*--data.skip_bad true"):
+        (tmp_path / split / "ant" / "bad.png").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match=r"bad.png in .*--data.skip_bad true"):
         ImageFolderDataModule(tmp_path).setup("fit")
     module = ImageFolderDataModule(tmp_path, val_size=2, skip_bad=True)
+    assert module.skipped == ()
     with pytest.warns(UserWarning, match="skipped 1 of 9") as warned:
         module.setup("fit")
     assert len(warned) == 2
-    assert [Path(one.name).name for one in module.skipped] == ["bad train.png", "bad test.png"]
+    assert [(Path(one.source).name, Path(one.name).name) for one in module.skipped] == [
+        ("train", "bad.png"),
+        ("test", "bad.png"),
+    ]
 
 
 def test_pictures_to_predict_get_the_shape_of_the_training_images(tmp_path: Path) -> None:
@@ -266,7 +277,10 @@ def test_oblong_training_images_need_pictures_of_their_size(tmp_path: Path) -> N
     write_classes(tmp_path / "data" / "train", size=(8, 6))
     write_classes(tmp_path / "data" / "test", size=(8, 6))
     picture(1, (8, 6)).save(tmp_path / "a.png")
-    assert ImageFolderDataModule(tmp_path / "data", predict_folder=tmp_path / "data").predict_data.images.shape[2:] == (6, 8)
+    assert ImageFolderDataModule(tmp_path / "data", predict_folder=tmp_path / "data").predict_data.images.shape[2:] == (
+        6,
+        8,
+    )
     (tmp_path / "new").mkdir()
     picture(1, (9, 6)).save(tmp_path / "new" / "a.png")
     with pytest.raises(DataError, match="new has pictures of 6x9, but 6x8 are needed: resize them"):
@@ -275,7 +289,30 @@ def test_oblong_training_images_need_pictures_of_their_size(tmp_path: Path) -> N
 
 def test_padding_reaches_the_named_variants() -> None:
     module = Numbers(train_variant="rotated", test_variants=["rotated", Variant(10)], padding="reflection")
-    assert [one.padding for one in (module.train_variant, *module.test_variants)] == ["reflection", "reflection", "zeros"]
+    assert [one.padding for one in (module.train_variant, *module.test_variants)] == [
+        "reflection",
+        "reflection",
+        "zeros",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*JsonargparseDeprecationWarning.*")
+def test_the_command_line_builds_them() -> None:
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(lightning.LightningDataModule, "data")
+
+    def build(*arguments: str) -> Any:
+        return parser.instantiate_classes(parser.parse_args(list(arguments))).data
+
+    mnist = build("--data=equivision.data.MNISTDataModule", "--data.batch_size=7", "--data.test_variants=[rotated]")
+    assert isinstance(mnist, MNISTDataModule)
+    assert (mnist.batch_size, mnist.test_names, mnist.train_variant.name) == (7, ("rotated",), "rotated")
+    digits = build("--data=equivision.data.DigitsDataModule", '--data.train_variant={"angle": 30}')
+    assert digits.train_variant == Variant(30)
+    tables = build("--data=equivision.data.ParquetDataModule", "--data.root=x", "--data.skip_bad=true")
+    assert tables.skip_bad
+    with pytest.raises(jsonargparse.ArgumentError, match="'nonsense' is not accepted"):
+        build("--data=equivision.data.DigitsDataModule", "--data.nonsense=1")
 
 
 def test_options_that_do_not_fit() -> None:
@@ -284,7 +321,7 @@ def test_options_that_do_not_fit() -> None:
     with pytest.raises(ConfigError, match="variant 'spun' is not known"):
         Numbers(train_variant="spun")
     for empty in ([], "upright"):
-        with pytest.raises(ConfigError, match="test_variants=.*: give a list of at least one variant"):
+        with pytest.raises(ConfigError, match=r"test_variants=.*: give a list of at least one variant"):
             Numbers(test_variants=empty)
     with pytest.raises(ConfigError, match="each variant may be named once"):
         Numbers(test_variants=["upright", Variant(0)])

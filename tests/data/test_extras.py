@@ -28,7 +28,9 @@ def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyP
     for module, package, call in cases:
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, module, None)
-            with pytest.raises(MissingExtraError, match=rf"needs the package '{package}'.*pip install 'equivision\[data\]'"):
+            with pytest.raises(
+                MissingExtraError, match=rf"needs the package '{package}'.*pip install 'equivision\[data\]'"
+            ):
                 call()
 
 

@@ -142,7 +142,7 @@ def test_skipped_pictures_are_counted_and_listed(tmp_path: Path) -> None:
     assert data.names == ("good.png", "whole.png")
     assert [one.name for one in data.skipped] == bad
     assert all(one.reason for one in data.skipped)
-    assert dict((one.name, one.reason) for one in data.skipped)["float.tif"] == "floating-point grey values"
+    assert {one.name: one.reason for one in data.skipped}["float.tif"] == "floating-point grey values"
 
 
 def test_labels_follow_the_pictures_that_are_left(tmp_path: Path) -> None:
@@ -166,7 +166,9 @@ def test_a_sound_folder_warns_of_nothing(tmp_path: Path) -> None:
 
 def test_nothing_but_bad_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match=r"holds no readable picture \(skipped: 1, the first: x.png \(.*check the folder"):
+    with pytest.raises(
+        DataError, match=r"holds no readable picture \(skipped: 1, the first: x.png \(.*check the folder"
+    ):
         read_pictures(tmp_path, skip_bad=True)
 
 
@@ -181,10 +183,11 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
         read_image_folder(tmp_path)
     write_classes(tmp_path)
     (tmp_path / "cow").mkdir()
-    with pytest.raises(DataError, match="cow holds no pictures .*add some, or remove the folder"):
+    with pytest.raises(DataError, match=r"cow holds no pictures .*add some, or remove the folder"):
         read_image_folder(tmp_path)
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_options_that_do_not_exist(tmp_path: Path) -> None:
     picture(1).save(tmp_path / "a.png")
     with pytest.raises(ConfigError, match=r"channels=2: choose 1 \(grey\), 3 \(RGB\)"):

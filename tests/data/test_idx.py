@@ -51,7 +51,7 @@ def test_a_damaged_file_is_named_with_the_cure(tmp_path: Path, content: bytes, m
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no file .*nothing-here: check the folder"):
+    with pytest.raises(DataError, match=r"there is no file .*nothing-here: check the folder"):
         read_idx(tmp_path / "nothing-here")
     with pytest.raises(DataError, match="cannot be read or unpacked"):
         read_idx(tmp_path)

@@ -54,7 +54,7 @@ def test_pooled_data_counts_positions_through() -> None:
 
 
 def test_only_data_of_one_kind_can_be_pooled() -> None:
-    with pytest.raises(DataError, match="cannot pool ImageData.*same channels, height, width and class names"):
+    with pytest.raises(DataError, match=r"cannot pool ImageData.*same channels, height, width and class names"):
         pool(numbered_images(side=5), numbered_images(side=6))
     with pytest.raises(DataError, match="cannot pool"):
         pool(numbered_images(classes=3), numbered_images(classes=2))

@@ -29,11 +29,13 @@ def test_usual_names_of_the_columns_are_found(tmp_path: Path, image: str, label:
 def test_other_names_are_given_or_asked_for(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", {"scan": cells(2), "kind": [1, 0]})
     assert len(read_parquet(path, image_column="scan", label_column="kind")) == 2
-    with pytest.raises(DataError, match="no column 'image' or 'img' or 'picture': its columns are 'scan', 'kind'; .*image_column="):
+    with pytest.raises(
+        DataError, match=r"no column 'image' or 'img' or 'picture': its columns are 'scan', 'kind'; .*image_column="
+    ):
         read_parquet(path)
-    with pytest.raises(DataError, match="no column 'genus': .*name one with label_column="):
+    with pytest.raises(DataError, match=r"no column 'genus': .*name one with label_column="):
         read_parquet(path, image_column="scan", label_column="genus")
-    with pytest.raises(DataError, match="no column 'mask': .*name one with mask_column="):
+    with pytest.raises(DataError, match=r"no column 'mask': .*name one with mask_column="):
         read_parquet(path, image_column="scan", label_column="kind", mask_column="mask")
 
 
@@ -51,7 +53,9 @@ def test_labels_must_fit_the_classes(tmp_path: Path) -> None:
     columns = {"image": cells(2), "label": [0, 2]}
     with pytest.raises(DataError, match="image 1 has label 2, but the 2 classes are numbered 0 to 1"):
         read_parquet(write_parquet(tmp_path / "a.parquet", columns, ["cat", "dog"]))
-    with pytest.raises(DataError, match="states the classes cat, dog, but dog, cat are needed: the files do not belong"):
+    with pytest.raises(
+        DataError, match="states the classes cat, dog, but dog, cat are needed: the files do not belong"
+    ):
         read_parquet(tmp_path / "a.parquet", class_names=["dog", "cat"])
     with pytest.raises(DataError, match="of the types float: they must all be whole numbers, or all be strings"):
         read_parquet(write_parquet(tmp_path / "b.parquet", {"image": cells(2), "label": [0.5, 1.0]}))
@@ -112,7 +116,7 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"a.parquet cannot be read"):
             read_parquet(path)
-    with pytest.raises(DataError, match="there is no file .*none.parquet"):
+    with pytest.raises(DataError, match=r"there is no file .*none.parquet"):
         read_parquet(tmp_path / "none.parquet")
     with pytest.raises(DataError, match="cannot be read as parquet"):
         read_parquet(tmp_path)
@@ -132,7 +136,9 @@ def test_metadata_that_is_no_json_is_ignored(tmp_path: Path) -> None:
 def test_shards_are_read_in_order(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for i in range(3):
-        write_parquet(tmp_path / "data" / f"train-0000{i}-of-00003.parquet", {"image": cells(i + 1), "label": [i] * (i + 1)})
+        write_parquet(
+            tmp_path / "data" / f"train-0000{i}-of-00003.parquet", {"image": cells(i + 1), "label": [i] * (i + 1)}
+        )
     files = find_parquet(tmp_path, "train")
     assert [path.name[:11] for path in files] == ["train-00000", "train-00001", "train-00002"]
     data = read_parquet(files)
@@ -147,7 +153,9 @@ def test_the_names_of_the_validation_split_mean_the_same(tmp_path: Path) -> None
     path = write_parquet(tmp_path / "valid-00000-of-00001.parquet", {"image": cells(1), "label": [0]})
     for name in ("validation", "valid", "val", "dev"):
         assert find_parquet(tmp_path, name) == [path]
-    with pytest.raises(DataError, match=r"no file test\*.parquet for the split 'test'; there: valid-00000-of-00001.parquet"):
+    with pytest.raises(
+        DataError, match=r"no file test\*.parquet for the split 'test'; there: valid-00000-of-00001.parquet"
+    ):
         find_parquet(tmp_path, "test")
     with pytest.raises(DataError, match="there: no parquet files at all"):
         find_parquet(tmp_path / "empty", "train")

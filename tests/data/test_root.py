@@ -31,12 +31,14 @@ def test_a_relative_path_is_looked_for_below_the_variable(base: Path) -> None:
 
 
 def test_a_missing_folder_is_named(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="there is no folder plankton nor .*all/plankton: check root= and EQUIVISION_DATA"):
+    with pytest.raises(
+        DataError, match=r"there is no folder plankton nor .*all/plankton: check root= and EQUIVISION_DATA"
+    ):
         data_folder("plankton")
-    with pytest.raises(DataError, match="there is no folder .*all/fish: check"):
+    with pytest.raises(DataError, match=r"there is no folder .*all/fish: check"):
         data_folder(None, "fish")
     monkeypatch.delenv("EQUIVISION_DATA")
-    with pytest.raises(DataError, match="there is no folder plankton .*EQUIVISION_DATA, which is not set"):
+    with pytest.raises(DataError, match=r"there is no folder plankton .*EQUIVISION_DATA, which is not set"):
         data_folder("plankton")
 
 

@@ -11,9 +11,7 @@ from tests.data._make import numbered_images
 
 def data_with(labels: list[int]) -> ImageData:
     n = len(labels)
-    return ImageData(
-        torch.zeros(n, 1, 1, 1), torch.tensor(labels, dtype=torch.int64), tuple("abcde"), torch.arange(n)
-    )
+    return ImageData(torch.zeros(n, 1, 1, 1), torch.tensor(labels, dtype=torch.int64), tuple("abcde"), torch.arange(n))
 
 
 @pytest.mark.parametrize("split", [random_split, stratified_split])

@@ -13,7 +13,9 @@ ALL = [*(named_variant(name, seed=5) for name in list_variants()), Variant(30.0,
 
 
 def images(count: int = 9, height: int = 7, width: int = 7, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.rand(count, 2, height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+    return torch.rand(count, 2, height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(
+        dtype
+    )
 
 
 @pytest.mark.parametrize("variant", ALL, ids=str)
@@ -142,6 +144,7 @@ def test_names() -> None:
     assert Variant(90, "random").name == "rotated90_random_reflected"
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r"variant 'turned' is not known: choose one of upright, rotated,"):
         named_variant("turned")
