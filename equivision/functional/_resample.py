@@ -86,6 +86,14 @@ def blur_pool2d(
     return _over_space(x, lambda maps: along(along(maps, -2), -1), "BlurPool2d")
 
 
+def check_upsample(scale_factor: int, mode: str) -> None:
+    """Raise ConfigError for options that :func:`upsample2d` does not take."""
+    if isinstance(scale_factor, bool) or not isinstance(scale_factor, int) or scale_factor < 1:
+        raise ConfigError(f"scale_factor={scale_factor!r}: give a whole number of at least 1")
+    if mode not in ("nearest", "bilinear"):
+        raise ConfigError(f"mode={mode!r} is not known: choose 'nearest' or 'bilinear'")
+
+
 def upsample2d(
     x: Float[Tensor, "batch channel *rest"], scale_factor: int = 2, mode: Literal["nearest", "bilinear"] = "bilinear"
 ) -> Float[Tensor, "batch channel *out"]:
@@ -101,10 +109,7 @@ def upsample2d(
     Raises:
         ConfigError: the factor is not a positive whole number, or the mode unknown.
     """
-    if isinstance(scale_factor, bool) or not isinstance(scale_factor, int) or scale_factor < 1:
-        raise ConfigError(f"scale_factor={scale_factor!r}: give a whole number of at least 1")
-    if mode not in ("nearest", "bilinear"):
-        raise ConfigError(f"mode={mode!r} is not known: choose 'nearest' or 'bilinear'")
+    check_upsample(scale_factor, mode)
     aligned = None if mode == "nearest" else False
 
     def enlarge(maps: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.functional._conv import PaddingMode
-from equivision.functional._resample import check_blur
+from equivision.functional._resample import check_blur, check_upsample
 from equivision.nn._conv import Guarantee
 
 
@@ -75,6 +75,7 @@ class Upsample2d(nn.Module):
 
     def __init__(self, scale_factor: int = 2, mode: Literal["nearest", "bilinear"] = "bilinear") -> None:
         super().__init__()
+        check_upsample(scale_factor, mode)
         self.scale_factor = scale_factor
         self.mode: Literal["nearest", "bilinear"] = mode
 
