@@ -1,0 +1,63 @@
+"""The examples run as they stand, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs._pages import ROOT
+
+# make demo runs the demonstration
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "demo.py")
+
+
+def run(arguments: list[str], folder: Path) -> str:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    command = [sys.executable, "-W", "error", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_there_are_examples() -> None:
+    assert {path.stem for path in EXAMPLES} >= {"classify", "own_layer", "audit_any_model", "subgroups"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_short_and_says_what_it_does(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 60
+    assert lines[0].startswith('"""')
+
+
+def test_classify(tmp_path: Path) -> None:
+    words = run([str(ROOT / "examples/classify.py")], tmp_path).split()
+    accuracy = {name: float(words[words.index(name) + 2].rstrip("%")) for name in ("upright", "rotated90")}
+    assert accuracy["upright"] == accuracy["rotated90"] > 85
+
+
+def test_own_layer(tmp_path: Path) -> None:
+    printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
+    assert "SqueezeExcite is equivariant" in printed
+    assert "SlotGate is caught: not equivariant under D4" in printed
+
+
+def test_own_layer_passes_its_battery(tmp_path: Path) -> None:
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not compile"]
+    printed = run(["-m", "pytest", str(ROOT / "examples/own_layer.py"), *options], tmp_path)
+    assert "11 passed" in printed
+
+
+def test_audit_any_model(tmp_path: Path) -> None:
+    printed = run([str(ROOT / "examples/audit_any_model.py")], tmp_path)
+    assert "plain: not equivariant" in printed
+    assert "equivariant: exact" in printed
+    assert (tmp_path / "audit.html").stat().st_size > 10_000
+
+
+def test_subgroups(tmp_path: Path) -> None:
+    printed = run([str(ROOT / "examples/subgroups.py")], tmp_path)
+    assert "D4 has 10 subgroups" in printed
+    assert "left cosets of {e, m}:  {e, m} {r, r m} {r^2, r^2 m} {r^3, r^3 m}" in printed
