@@ -40,7 +40,7 @@ def assert_copies(layer: nn.Module, x: Tensor) -> None:
         for how, copy in copies.items():
             assert_close(copy(x), expected, 0.0, how)
             randomize_(copy, seed=2)
-        assert_close(layer(x), expected, 0.0, "the original after its copies were changed")
+            assert_close(layer(x), expected, 0.0, f"the original after its copy by {how} was changed")
 
 
 def assert_state_dict(make: Callable[[], nn.Module], x: Tensor) -> None:
