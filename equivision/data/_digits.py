@@ -14,6 +14,9 @@ def read_digits() -> ImageData:
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
+
+    >>> read_digits()
+    ImageData([1797, 1, 28, 28] float32, 10 classes)
     """
     sklearn = require("sklearn.datasets", "scikit-learn", "reading the digits")
     bunch = sklearn.load_digits()

@@ -12,7 +12,7 @@ import torch
 
 from equivision.data._images import ImageData, image_data, pool
 from equivision.data._root import data_folder
-from equivision.errors import DataError
+from equivision.errors import ConfigError, DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FILES = {"train": "train", "test": "t10k"}
@@ -93,8 +93,11 @@ def read_mnist(
         parts: which files, one after another; by default all 70,000 digits, those of the train file first.
 
     Raises:
+        ConfigError: parts is empty or names something else.
         DataError: a file is missing, damaged, or does not fit the others.
     """
+    if not parts or not set(parts) <= set(_FILES):
+        raise ConfigError(f"parts={tuple(parts)}: name 'train', 'test' or both")
     folder = data_folder(root, "mnist")
     first, *others = (_read_part(folder, part) for part in parts)
     for other in others:

@@ -27,6 +27,11 @@ class VariantDataset(Dataset):
         variant: how they are moved.
 
     ``dataset[i]`` is the pair (image, label); without labels the second entry is the position i.
+
+    >>> from equivision.data import named_variant, read_digits
+    >>> image, label = VariantDataset(read_digits(), named_variant("rotated"))[3]
+    >>> image.shape, int(label)
+    (torch.Size([1, 28, 28]), 3)
     """
 
     def __init__(self, data: ImageData, variant: Variant | None = None) -> None:

@@ -17,8 +17,9 @@ def data_folder(root: str | Path | None, default: str = "") -> Path:
     Raises:
         DataError: there is no such folder, or neither path nor variable is given.
     """
-    if root is not None and Path(root).is_dir():
-        return Path(root)
+    root = None if root is None else Path(root).expanduser()
+    if root is not None and root.is_dir():
+        return root
     base = os.environ.get(VARIABLE)
     if root is None and not base:
         raise DataError(

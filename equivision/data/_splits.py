@@ -26,6 +26,10 @@ def random_split(data: ImageData, sizes: Sequence[int], *, seed: int = 0) -> lis
 
     Raises:
         ConfigError: a size is negative, or their sum exceeds the number of images.
+
+    >>> from equivision.data import read_digits
+    >>> [len(part) for part in random_split(read_digits(), (1000, 500), seed=0)]
+    [1000, 500]
     """
     return [data.take(part) for part in _cut(permutation(len(data), "split", seed), sizes, len(data))]
 
@@ -37,6 +41,11 @@ def stratified_split(data: ImageData, sizes: Sequence[int], *, seed: int = 0) ->
 
     Raises:
         ConfigError: the data has no labels, a size is negative, or their sum exceeds the number of images.
+
+    >>> from equivision.data import read_digits
+    >>> small, rest = stratified_split(read_digits(), (100, 1697), seed=0)
+    >>> small.labels.bincount().tolist()
+    [10, 10, 10, 10, 10, 10, 10, 10, 10, 10]
     """
     if data.labels is None:
         raise ConfigError(f"{data!r} has no labels: use random_split")

@@ -67,14 +67,14 @@ class Variant:
         """Degrees by which the images of these indices are turned."""
         if not isinstance(self.angle, str):
             return torch.full((len(index),), float(self.angle), dtype=torch.float64)
-        uniform = random_uniform(index.numpy(), "angle", self.seed)
+        uniform = random_uniform(index.cpu().numpy(), "angle", self.seed)
         return torch.from_numpy(360.0 * uniform if self.angle == "uniform" else 90.0 * np.floor(4.0 * uniform))
 
     def flips(self, index: Int[Tensor, " image"]) -> Bool[Tensor, " image"]:
         """Which of the images of these indices are reversed."""
         if self.flip != "random":
             return torch.full((len(index),), self.flip == "always")
-        return torch.from_numpy(random_uniform(index.numpy(), "flip", self.seed) < 0.5)
+        return torch.from_numpy(random_uniform(index.cpu().numpy(), "flip", self.seed) < 0.5)
 
     def apply(
         self,

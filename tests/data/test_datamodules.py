@@ -8,6 +8,8 @@ import torch
 
 from equivision.data import (
     DigitsDataModule,
+    HubDataModule,
+    ImageData,
     ImageDataModule,
     ImageFolderDataModule,
     MNISTDataModule,
@@ -212,6 +214,22 @@ def test_splits_must_agree_in_size_and_classes(tables: Path) -> None:
     write_parquet(tables / "test.parquet", {"image": cells(6), "label": [0, 1] * 3}, ["dog", "cat"])
     with pytest.raises(DataError, match="states the classes dog, cat, but cat, dog are needed"):
         ParquetDataModule(tables).setup("fit")
+
+
+def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def read_hub(*arguments: Any, **options: Any) -> ImageData:
+        asked.append((arguments, options))
+        return numbered_images(6)
+
+    monkeypatch.setattr("equivision.data._datamodules_files.read_hub", read_hub)
+    module = HubDataModule("owner/name", config="small", label_column="kind", channels=1, skip_bad=True)
+    assert (module.num_classes, module.in_channels, module.image_size) == (3, 1, (5, 5))
+    assert [arguments for arguments, _ in asked] == [("owner/name", "train"), ("owner/name", "test")]
+    common = {"config": "small", "label_column": "kind", "channels": 1, "skip_bad": True, "image_column": None}
+    assert all(options.items() >= common.items() for _, options in asked)
+    assert [options["class_names"] for _, options in asked] == [None, numbered_images().class_names]
 
 
 def test_image_folders(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 import datasets, pyarrow
 from datasets.splits import SplitDict, SplitInfo
-from equivision.data import HubDataModule, read_hub
+from equivision.data import read_hub
 from equivision.errors import DataError
 from tests.data._make import cells, picture, png
 
@@ -40,14 +40,12 @@ def message(*arguments, **options):
         return str(error)
 
 data = read_hub("owner/shapes", "train", mask_column="mask")
-module = HubDataModule("owner/shapes", test_split=None, test_size=1, batch_size=2)
 print(json.dumps({
     "images": data.images[:, 0, 0, 0].tolist(),
     "labels": data.labels.tolist(),
     "classes": data.class_names,
     "masks": data.masks.unique().tolist(),
     "slice": len(read_hub("owner/shapes", "train[:2]")),
-    "module": [module.num_classes, module.in_channels, *module.image_size, len(module.splits.train)],
     "unknown": message("owner/nothing", "train"),
     "config": message("owner/shapes", "train", config="large"),
     "split": message("owner/shapes", "test"),
@@ -71,7 +69,6 @@ def test_a_cached_data_set_is_read_by_name_offline(result: dict[str, Any]) -> No
     assert result["classes"] == ["cat", "dog"]
     assert result["masks"] == [2]
     assert result["slice"] == 2
-    assert result["module"] == [2, 1, 6, 6, 2]
 
 
 def test_what_is_not_cached_is_named_with_the_cure(result: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from equivision.data import read_idx, read_mnist
-from equivision.errors import DataError
+from equivision.errors import ConfigError, DataError
 from tests.data._make import IMAGES, LABELS, TEST_LABELS, idx_bytes, write_mnist
 
 
@@ -84,6 +84,14 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
     assert len(read_mnist(tmp_path, ["train"])) == 30
     with pytest.raises(DataError, match=f"holds none of {TEST_LABELS}, .*point root= at the right folder"):
         read_mnist(tmp_path)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_there_are_two_parts(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    for parts in ([], ["train", "valid"]):
+        with pytest.raises(ConfigError, match=r"parts=\(.*: name 'train', 'test' or both"):
+            read_mnist(tmp_path, parts)  # type: ignore[arg-type]
 
 
 def test_images_and_labels_must_match_in_number(tmp_path: Path) -> None:
