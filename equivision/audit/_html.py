@@ -79,7 +79,7 @@ def _page(named: dict[str, AuditReport]) -> dict[str, Any]:
     label = "Polar plot of the relative error of the output by angle. " + " ".join(
         f"{name}: {_marked_words(report)}." for name, report in named.items() if report.angles
     )
-    thumbnail = png(_shown(first.gallery.image))
+    thumbnail = png(first.gallery.image.array)
     spreads = [report.spread for report in named.values() if report.spread]
     charts = [
         {"title": heading, "note": note, "svg": curves(lines, label=f"{heading}, from 0 to 360 degrees")}
@@ -146,7 +146,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "moves": describe_group(group),
         "elements": [
             {"result": e, "words": describe_element(group, e.element), "grade": _grade(e.max_error, report.tolerance),
-             "icon": png(_moved(_shown(report.gallery.image), e.element, group))}
+             "icon": png(moved(report.gallery.image.array, e.element, group))}
             for e in report.elements
         ],
         "layers": [_layer_view(layer, group) for layer in report.layers],
@@ -156,7 +156,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "strip": _strip(report, group),
         "worst": [
             {"result": w, "words": describe_element(group, w.element),
-             "icons": [png(_moved(_shown(w.picture), g, group)) for g in range(group.order)]}
+             "icons": [png(moved(w.picture.array, g, group)) for g in range(group.order)]}
             for w in report.worst
         ],
     }  # fmt: skip
@@ -212,29 +212,25 @@ def _strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any]:
             {
                 "layer": layer,
                 "maps": [png(m) for m in maps],
-                "backs": [png(_moved(m, group.inverse(g), group)) for g, m in zip(every, maps, strict=True)],
+                "backs": [png(moved(m, group.inverse(g), group)) for g, m in zip(every, maps, strict=True)],
                 "differences": [png(_coloured(p, DIFFERENCE_COLOURS)) for p in layer.differences],
             }
         )
     return {
         "names": [short_element(group, g) for g in every],
         "words": [describe_element(group, g) for g in every],
-        "inputs": [png(_moved(_shown(gallery.image), g, group)) for g in every],
+        "inputs": [png(moved(gallery.image.array, g, group)) for g in every],
         "rows": rows,
         "predictions": gallery.predictions,
         "label": gallery.label,
     }
 
 
-def _shown(picture: Picture) -> Bytes:
-    return picture.array
-
-
 def _coloured(picture: Picture, colours: Bytes) -> Bytes:
     return colours[picture.array[..., 0]]
 
 
-def _moved(pixels: Bytes, g: int, group: PlanarGroup) -> Bytes:
+def moved(pixels: Bytes, g: int, group: PlanarGroup) -> Bytes:
     """Pixels ``[height, width, channels]`` moved as :func:`equivision.functional.act` moves an image."""
     flips, _ = group.split(g)
     return np.rot90(pixels[::-1] if flips else pixels, group.quarter_turns(g))

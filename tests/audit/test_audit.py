@@ -99,6 +99,14 @@ def test_batch_size_does_not_matter(plain: nn.Module, images: Tensor) -> None:
     assert [w.index for w in one.worst] == [w.index for w in all_at_once.worst]
 
 
+def test_spread_is_the_difference_between_two_images(plain: nn.Module, images: Tensor) -> None:
+    with torch.no_grad():
+        outputs = plain.double()(images.double())
+    pairs = [float((a - b).square().sum()) for i, a in enumerate(outputs) for b in outputs[:i]]
+    expected = math.sqrt(sum(pairs) / len(pairs) / float(outputs.square().sum(1).mean()))
+    assert audit(plain, images, group="C2", angles=(), batch_size=4).spread == pytest.approx(expected)
+
+
 def test_dense_and_group_outputs(images: Tensor) -> None:
     dense = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1))
     report = audit(dense, images, group="C4", angles=ANGLES)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import equivision as ev
 from equivision.audit import AuditReport, audit, write_html
 from equivision.audit._figures import Series, curves, polar
+from equivision.audit._html import moved
 from equivision.audit._picture import MAP_COLOURS, image_picture, picture, png
 from equivision.errors import ConfigError, DataError, MissingExtraError
 
@@ -163,6 +164,13 @@ def test_pictures() -> None:
     x = torch.rand(1, 1, 150, 150)
     small, turned = (image_picture(each[0]).array for each in (x, torch.rot90(x, 1, (-2, -1))))
     assert (np.rot90(small) == turned).all()  # averaging down commutes with turning
+
+
+def test_pictures_move_as_the_reference_action_does() -> None:
+    D4, image = ev.groups.dihedral(4), torch.arange(12, dtype=torch.uint8).reshape(1, 1, 3, 4)
+    for g in range(8):
+        expected = ev.functional.act(image, g, D4)[0].permute(1, 2, 0).numpy()
+        assert (moved(image[0].permute(1, 2, 0).numpy(), g, D4) == expected).all()
 
 
 def test_polar_puts_zero_on_top_and_turns_counter_clockwise() -> None:
