@@ -82,8 +82,9 @@ class ResNet(nn.Module):
         super().__init__()
         if stem not in ("small", "large"):
             raise ConfigError(f"stem={stem!r} is not known: choose 'small' or 'large'")
-        if width < 1:
-            raise ConfigError(f"width={width}: give a whole number of at least 1")
+        for name, value in (("width", width), ("in_channels", in_channels), ("num_classes", num_classes)):
+            if value < 1:
+                raise ConfigError(f"{name}={value}: give a whole number of at least 1")
         self.group = grid_group(group)
         kernel = 3 if stem == "small" else 7
         lift = LiftConv2d(in_channels, width, kernel, group=self.group, padding=kernel // 2, bias=False)

@@ -1,0 +1,96 @@
+"""Every registered model, from end to end: exact where it promises so, and a plain network far from it."""
+
+import pytest
+import torch
+from torch import nn
+
+from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.models import create_model, list_models
+from equivision.testing import assert_equivariant, equivariance_error, random_input, randomize_, sample_elements
+
+C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
+FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
+PLAIN = {"z2cnn"}
+TESTED = {"z2cnn", "p4cnn", "p4mcnn", "resnet18"}
+
+
+def test_no_model_is_forgotten() -> None:
+    assert set(list_models()) == TESTED, "test the new model here"
+
+
+def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
+    with torch.no_grad():
+        return max(map(float, equivariance_error(net, x, group=group).values()))
+
+
+@pytest.mark.parametrize("size", [28, 30, 32])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize("name", ["p4cnn", "p4mcnn"])
+def test_small_networks(name: str, group: PlanarGroup, size: int) -> None:
+    net = randomize_(create_model(name, group=group, width=8).double().eval())
+    assert_equivariant(net, random_input(1, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("size", [32, 33, 64, 65])
+@pytest.mark.parametrize("stem", ["small", "large"])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_resnet(group: PlanarGroup, stem: str, size: int) -> None:
+    net = randomize_(create_model("resnet18", group=group, width=2, stem=stem).double().eval())
+    elements = sample_elements(group, None if size < 64 else 2, seed=size)
+    assert_equivariant(net, random_input(3, (size, size)), group=group, elements=elements)
+
+
+@pytest.mark.parametrize("size", [96, 224])
+@pytest.mark.parametrize("group", [C4, D1, D4], ids=str)
+def test_resnet_on_large_images(group: PlanarGroup, size: int) -> None:
+    net = randomize_(create_model("resnet18", group=group, width=2, stem="large").double().eval())
+    elements = sample_elements(group, 1, seed=size)
+    assert_equivariant(net, random_input(3, (size, size)), group=group, elements=elements)
+
+
+def test_resnet_with_the_small_stem_on_96() -> None:
+    net = randomize_(create_model("resnet18", group=D4, width=2).double().eval())
+    assert_equivariant(net, random_input(3, (96, 96)), group=D4, elements=[3, 5])
+
+
+@pytest.mark.parametrize("name", sorted(TESTED - PLAIN))
+def test_default_group_in_float32(name: str) -> None:
+    channels = 3 if name == "resnet18" else 1
+    net = randomize_(create_model(name, width=8, in_channels=channels).eval())
+    group = {"p4cnn": C4, "p4mcnn": D4, "resnet18": C4}[name]
+    assert_equivariant(net, random_input(channels, (28, 28), dtype=torch.float32), group=group)
+
+
+def test_a_network_is_exact_for_its_own_group_only() -> None:
+    x = random_input(1, (28, 28))
+    net = randomize_(create_model("p4cnn", group=C4, width=8).double().eval())
+    assert worst_error(net, x, C4) <= 1e-12
+    assert worst_error(net, x, D4) > FAR
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_plain_networks_are_far_from_it(name: str) -> None:
+    net = randomize_(create_model(name, width=8).double().eval())
+    for group in (C2, C4, D1, D4):
+        assert worst_error(net, random_input(1, (28, 28)), group) > FAR
+    with pytest.raises(AssertionError, match="not equivariant under C4"):
+        assert_equivariant(net, random_input(1, (28, 28)), group=C4)
+
+
+def test_a_plain_residual_network_is_far_from_it() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
+    )  # fmt: skip
+    assert worst_error(randomize_(net.double().eval()), random_input(3, (33, 33)), C4) > FAR
+
+
+def test_resnet_at_every_small_size() -> None:
+    net = randomize_(create_model("resnet18", group=C4, width=1).double().eval())
+    for size in range(8, 24):
+        assert_equivariant(net, random_input(3, (size, size)), group=C4, elements=[1])
+
+
+def test_oblong_images() -> None:
+    net = randomize_(create_model("resnet18", group=D4, width=2).double().eval())
+    assert_equivariant(net, random_input(3, (16, 25)), group=D4)
