@@ -1,6 +1,6 @@
 """The public names, as committed in api_surface.json: none goes or comes without somebody meaning it.
 
-A name is public when a public module defines it without underscore, or imports it *as itself*: ``from x import A as A``.
+A name is public when a public module defines it without underscore or imports it *as itself*: ``import A as A``.
 To change the list on purpose: ``python tests/test_api_surface.py``
 """
 
