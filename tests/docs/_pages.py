@@ -3,7 +3,10 @@
 import re
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
+
+from equivision.testing import LayerBattery
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -61,3 +64,15 @@ def commands(text: str) -> list[str]:
 def name_of(page: Path) -> str:
     """The path of a page, for the names of tests."""
     return str(page.relative_to(ROOT))
+
+
+def run_batteries(module: ModuleType) -> int:
+    """Run the tests of the batteries in a module, all but the slow compilation, and count them."""
+    done = 0
+    for battery in vars(module).values():
+        if isinstance(battery, type) and issubclass(battery, LayerBattery) and battery is not LayerBattery:
+            for name in dir(battery):
+                if name.startswith("test_") and name != "test_compile":
+                    getattr(battery(), name)()
+                    done += 1
+    return done

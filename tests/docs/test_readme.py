@@ -17,8 +17,7 @@ import pytest
 import torch
 import yaml
 
-from equivision.testing import LayerBattery
-from tests.docs._pages import PAGES, README, ROOT, blocks, commands, name_of, script
+from tests.docs._pages import PAGES, README, ROOT, blocks, commands, name_of, run_batteries, script
 
 WITH_PYTHON = [page for page in PAGES if page == README or blocks(page.read_text(encoding="utf-8"), "python")]
 COMMANDS = [(name_of(page), command) for page in PAGES for command in commands(page.read_text(encoding="utf-8"))]
@@ -49,6 +48,7 @@ def contains(printed: str, shown: str) -> bool:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_python_on_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = page.read_text(encoding="utf-8")
+    assert blocks(text, "python"), f"{name_of(page)} has no ```python block"
     module = types.ModuleType(f"page_{page.stem.replace('-', '_')}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, module.__name__, module)  # so that its classes can be pickled
@@ -56,19 +56,9 @@ def test_python_on_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
     code = compile(script(text), str(page), "exec")
     with torch.random.fork_rng(), contextlib.redirect_stdout(printed):
         exec(code, module.__dict__)
-    assert code.co_code, f"{name_of(page)} has no Python"
     for shown in shown_outputs(text):
         assert contains(printed.getvalue(), shown), f"{name_of(page)} shows\n{shown}\nbut prints\n{printed.getvalue()}"
     run_batteries(module)
-
-
-def run_batteries(module: types.ModuleType) -> None:
-    """Run the tests of the batteries that a page defines, but for compilation, which takes too long here."""
-    for battery in vars(module).values():
-        if isinstance(battery, type) and issubclass(battery, LayerBattery) and battery is not LayerBattery:
-            for name in dir(battery):
-                if name.startswith("test_") and name != "test_compile":
-                    getattr(battery(), name)()
 
 
 class ParsedError(Exception):
