@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import re
 import sys
 import warnings
@@ -81,6 +82,7 @@ class Parser(argparse.ArgumentParser):
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hide what Lightning reports about itself, and show warnings as one line each."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # about calls that Lightning makes
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
 

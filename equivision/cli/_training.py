@@ -158,6 +158,11 @@ class TrainingCLI(LightningCLI):
             self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         if self.path is not None:
             self.checkpoint = read_checkpoint(self.path)
+            done, wanted = self.checkpoint["epoch"] + 1, config.trainer.max_epochs
+            if wanted is not None and 0 <= wanted < done:
+                raise ConfigError(
+                    f"max_epochs={wanted}, but {self.path} holds {done} epochs already: give a larger number"
+                )
         if config.overwrite and self.path is not None and self.path.resolve().is_relative_to(self.run_dir.resolve()):
             raise ConfigError(
                 f"--overwrite would remove {self.path}, the checkpoint to start from: choose another run_dir"

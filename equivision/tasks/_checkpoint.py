@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"there is no checkpoint {path}: check the path; runs keep theirs as <run_dir>/checkpoints/last.ckpt"
         )
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about forms of pickle that torch does not write
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (PermissionError, MemoryError):
         raise
     except Exception as error:  # torch raises many kinds for damaged files; they mean the same here
         raise DataError(_why(path, error)) from error
@@ -49,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _why(path: Path, error: Exception) -> str:
-    named = re.search(r"(?:GLOBAL|function|global:?) ([\w.]+) (?:was|is) not", str(error))
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if isinstance(error, pickle.UnpicklingError) and named:
         return (
             f"checkpoint {path} is refused: besides tensors and plain values it holds {named[1]}, which could run code "
@@ -57,8 +60,8 @@ def _why(path: Path, error: Exception) -> str:
             "for one that was written by equivision fit"
         )
     return (
-        f"checkpoint {path} cannot be read, it is damaged or cut short ({path.stat().st_size:,} bytes): copy it again, "
-        "or use another one of the run, such as last.ckpt or best.ckpt beside it"
+        f"checkpoint {path} cannot be read, it is damaged or cut short ({path.stat().st_size:,} bytes), or no "
+        "checkpoint: copy it again, or use another one of the run, such as last.ckpt or best.ckpt beside it"
     )
 
 

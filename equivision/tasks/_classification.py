@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import lightning
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -15,7 +15,6 @@ from equivision.tasks._build import build_model, check_model, check_plain
 from equivision.tasks._checkpoint import read_checkpoint
 
 Images = Float[Tensor, "batch channel height width"]
-Labels = Int[Tensor, " batch"]
 
 
 class ClassificationTask(lightning.LightningModule):
@@ -53,7 +52,7 @@ class ClassificationTask(lightning.LightningModule):
 
     def __init__(
         self,
-        model: str | nn.Module = "p4cnn",
+        model: nn.Module | str = "p4cnn",
         *,
         group: str | None = None,
         width: int | None = None,
@@ -106,7 +105,7 @@ class ClassificationTask(lightning.LightningModule):
         """Logits."""
         return self.model(images)
 
-    def training_step(self, batch: tuple[Images, Labels], batch_idx: int) -> Float[Tensor, ""]:
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Mean cross-entropy of a batch."""
         images, labels = batch
         logits = self(images)
@@ -117,7 +116,7 @@ class ClassificationTask(lightning.LightningModule):
         self._log_epoch("train/accuracy", self.train_accuracy, len(labels))
         return loss
 
-    def validation_step(self, batch: tuple[Images, Labels], batch_idx: int) -> None:
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Accuracy and loss of a batch."""
         images, labels = batch
         logits = self(images)
@@ -134,7 +133,7 @@ class ClassificationTask(lightning.LightningModule):
         accuracies = (MulticlassAccuracy(self.hparams["num_classes"], average="micro") for _ in range(num))
         self.test_accuracy = nn.ModuleList(accuracies).to(self.device)
 
-    def test_step(self, batch: tuple[Images, Labels], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def test_step(self, batch: Sequence[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Accuracy and loss of a batch of one variant."""
         images, labels = batch
         logits = self(images)
@@ -181,7 +180,7 @@ class ClassificationTask(lightning.LightningModule):
         strict: bool | None = None,
         weights_only: bool | None = True,
         **overrides: Any,
-    ) -> Self:
+    ) -> "ClassificationTask":
         """A task with the weights of a checkpoint, in evaluation mode.
 
         Args:
@@ -214,7 +213,7 @@ class ClassificationTask(lightning.LightningModule):
         return task if map_location is None else task.to(map_location)
 
     @classmethod
-    def _from_hparams(cls, hparams: dict[str, Any], path: str | Path) -> Self:
+    def _from_hparams(cls, hparams: dict[str, Any], path: str | Path) -> "ClassificationTask":
         try:
             return cls(**hparams)
         except TypeError as error:

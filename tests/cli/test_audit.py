@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from equivision.cli import main
+from equivision.cli._audit import _images as images_of
+from equivision.data import DigitsDataModule
+
+UNTRAINED = ["--data", "DigitsDataModule", "--num_images", "2"]
+
+
+def test_a_trained_network_on_the_data_of_its_run(trained: Path, tmp_path: Path, capsys) -> None:
+    path, output = trained / "checkpoints" / "last.ckpt", tmp_path / "report.json"
+    command = ["audit", "--ckpt_path", str(path), "--num_images", "2", "--dtype", "float64", "--output", str(output)]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "2 images of 1 x 28 x 28, 1,066 parameters, float64" in shown
+    assert shown.endswith(f"written to {output}\n")
+    report = json.loads(output.read_text())
+    assert max(element["max_error"] for element in report["elements"]) <= 1e-12
+
+
+def test_a_plain_network_fails_and_the_page_is_written(tmp_path: Path, capsys) -> None:
+    output = tmp_path / "report.html"
+    model = ["--model", "z2cnn", "--model_args.width", "2"]
+    assert main(["audit", *model, *UNTRAINED, "--group", "D4", "--output", str(output)]) == 0
+    assert "z2cnn under D4" in capsys.readouterr().out
+    assert "<html" in output.read_text(encoding="utf-8")
+
+
+def test_the_images_are_those_of_the_variant() -> None:
+    module = DigitsDataModule(val_size=32, test_size=64, batch_size=8)
+    upright, labels = images_of(module, None, 20)
+    assert (upright.shape, labels.shape) == ((20, 1, 28, 28), (20,))
+    turned, same = images_of(module, "rotated90", 20)
+    assert torch.equal(turned, upright.rot90(1, (2, 3)))
+    assert torch.equal(labels, same)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "p4cnn"], "no data is given"),
+        (UNTRAINED, "give either --ckpt_path, for a trained network, or --model, for an untrained one"),
+        ([*UNTRAINED, "--model", "p4cnn", "--ckpt_path", "x"], "give either --ckpt_path"),
+        ([*UNTRAINED, "--model", "p5cnn"], "model 'p5cnn' is not known"),
+        ([*UNTRAINED, "--ckpt_path", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
+        ([*UNTRAINED, "--model", "p4cnn", "--group", "C3"], "do not map the pixel grid onto itself"),
+        (
+            [*UNTRAINED, "--model", "p4cnn", "--output", "x.pdf"],
+            "--output x.pdf: give a file that ends in .html or .json",
+        ),
+        ([*UNTRAINED, "--model", "p4cnn", "--variant", "wild"], "--variant wild is not one of the test images"),
+        (["--data", "DigitsDataModule", "--num_images", "0", "--model", "p4cnn"], "--num_images 0: an audit needs"),
+    ],
+)
+def test_mistakes(options: list[str], message: str, capsys) -> None:
+    assert main(["audit", *options]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_the_data_must_be_that_of_the_checkpoint(trained: Path, tmp_path: Path, capsys) -> None:
+    from PIL import Image
+
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for k in range(6):
+            Image.new("L", (28, 28), k).save(tmp_path / name / f"{k}.png")
+    data = f"--data ImageFolderDataModule --data.root {tmp_path} --data.train_split= --data.test_size 4".split()
+    assert main(["audit", "--ckpt_path", str(trained / "checkpoints" / "last.ckpt"), *data]) == 2
+    assert "was trained with num_classes=10, but the data has num_classes=2" in capsys.readouterr().err

@@ -1,0 +1,53 @@
+"""Every recipe that is shipped takes a step."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from equivision.cli import main
+
+FOLDER = Path(__file__).parents[2] / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+NEEDS_DATA = pytest.mark.skipif(
+    not os.environ.get("EQUIVISION_DATA"),
+    reason="set EQUIVISION_DATA to the folder that holds mnist/ to run this recipe",
+)
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_it_was() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def parameters() -> list[object]:
+    marks = {path: [pytest.mark.data, NEEDS_DATA] if "mnist" in path.stem else [] for path in RECIPES}
+    return [pytest.param(path, marks=marks[path], id=path.stem) for path in RECIPES]
+
+
+def test_there_are_recipes() -> None:
+    names = {"digits-z2cnn", "digits-p4cnn", *(f"rotated-mnist-{model}" for model in ("z2cnn", "p4cnn", "p4mcnn"))}
+    assert names <= {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize("recipe", parameters())
+def test_a_recipe_takes_a_step(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "--config", str(recipe), "--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "fast_dev_run: everything works" in shown.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_named_after_its_run_and_says_how_to_run_it(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    assert yaml.safe_load(text)["run_dir"] == f"runs/{recipe.stem}"
+    assert f"equivision fit --config recipes/{recipe.name}" in text
+    assert f"equivision test --run_dir runs/{recipe.stem}" in text
