@@ -1,5 +1,7 @@
 """torch.compile(fullgraph=True): one graph, the same output and gradients."""
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -20,6 +22,7 @@ def test_compile(case: Case) -> None:
 @pytest.mark.filterwarnings(
     "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
 )  # torch imports it itself
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler")
 def test_inductor() -> None:
     group = dihedral(2)
     net = nn.Sequential(
