@@ -53,4 +53,4 @@ def test_the_checks_can_fail(core: set[str]) -> None:
 def test_extras_are_written_as_they_are_imported() -> None:
     """A misspelt name would never be found. All that this environment has can be imported by the name above."""
     installed = {name for name in EXTRAS if importlib.util.find_spec(name)}
-    assert {"pytest", "PIL", "sklearn", "lightning", "matplotlib", "datasets", "jinja2", "torchmetrics"} <= installed
+    assert {"pytest", "PIL", "sklearn", "lightning", "datasets", "jinja2", "torchmetrics"} <= installed

@@ -141,9 +141,11 @@ class HubDataModule(_TableDataModule):
 
 
 class ImageFolderDataModule(PictureDataModule):
-    """Folders of pictures: ``root/train/<class>/*.png``, ``root/test/<class>/*.png`` (:func:`read_image_folder`).
+    """Folders of pictures, a folder for each class (:func:`read_image_folder`).
 
-    Where the classes lie in ``root`` itself, give ``train_split=""`` with ``test_size`` and ``val_size``.
+    Either ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``, or, without a folder ``train``, the classes lie
+    in ``root`` itself; then a seventh of the pictures validates and a seventh tests, unless ``val_size`` and
+    ``test_size`` say how many.
 
     Args:
         root: folder of the splits; a relative one is also looked for below the environment variable EQUIVISION_DATA.
@@ -153,6 +155,14 @@ class ImageFolderDataModule(PictureDataModule):
     def __init__(self, root: str | Path, **options: Any) -> None:
         super().__init__(**options)
         self.root = root
+
+    def load(self) -> Splits:
+        """Read the splits, or read the classes and split them."""
+        if self.train_split != "train" or (data_folder(self.root) / "train").is_dir():
+            return super().load()
+        whole = self.read("", None, self.channels)
+        sizes = [size or len(whole) // 7 for size in (self.val_size, self.test_size)]
+        return carve(whole, train_size=self.train_size, val_size=sizes[0], test_size=sizes[1], seed=self.seed)
 
     def read(self, split: str, class_names: Sequence[str] | None, channels: Literal[1, 3] | None) -> ImageData:
         """Read one split."""

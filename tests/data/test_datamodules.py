@@ -249,6 +249,20 @@ def test_image_folders(tmp_path: Path) -> None:
         ImageFolderDataModule(tmp_path).setup("fit")
 
 
+def test_classes_that_lie_in_the_root_itself_are_split(tmp_path: Path) -> None:
+    write_classes(tmp_path, ["ant", "bee"])
+    each = len(list((tmp_path / "ant").iterdir()))
+    module = ImageFolderDataModule(tmp_path, val_size=1)
+    splits = module.splits
+    assert splits.val is not None
+    assert splits.test is not None
+    assert (len(splits.val), len(splits.test)) == (1, 2 * each // 7)
+    assert len(splits.train) + len(splits.val) + len(splits.test) == 2 * each
+    names = [name for part in (splits.train, splits.val, splits.test) for name in part.names]
+    assert len(set(names)) == 2 * each
+    assert module.class_names == ("ant", "bee")
+
+
 def test_skipped_pictures_of_all_splits_are_listed_once(tmp_path: Path) -> None:
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test")
