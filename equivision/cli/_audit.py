@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equivision.audit import audit
 from equivision.cli import _runs
+from equivision.cli._pictures import read_like_training
 from equivision.cli._screen import quiet, say
 from equivision.cli._training import TrainingParser, from_data
 from equivision.errors import ConfigError
@@ -21,17 +22,22 @@ def _parser(command: str, arguments: list[str]) -> TrainingParser:
     parser = TrainingParser(
         prog=f"equivision {command}",
         description="Measure how a network behaves when its input turns: a trained one (--ckpt_path), or one with "
-        "random weights (--model). Images are test images of --data; by default those of the checkpoint's run.",
+        "random weights (--model). Images are test images of --data, by default those of the checkpoint's run, or "
+        "the pictures in a folder (--images).",
     )
     add = parser.add_argument
     add("--ckpt_path", type=str | None, default=None, help="Checkpoint of equivision fit.")
     add("--model", type=str | None, default=None, help="Name of a model, to be audited untrained.")
     add("--model_args", type=dict[str, Any], default={}, help="Arguments of that model.")
     add("--group", type=str, default="C4", help="C1, C2, C4, D1, D2 or D4.")
+    add("--images", type=str | None, default=None, help="Folder of pictures, without classes, instead of --data.")
+    add("--skip-bad", action="store_true", help="Leave out pictures that cannot be read.")
     add("--num_images", type=int, default=64, help="How many images to audit with.")
     add("--variant", type=str | None, default=None, help="Which variant of the test images; by default the first.")
     add("--dtype", type=Literal["float32", "float64"], default="float32", help="Precision of the network.")
     add("--output", type=str | None, default=None, help="Write the report to this .html or .json file.")
+    if any(argument.split("=")[0] == "--images" for argument in arguments):
+        return parser
     parser.add_subclass_arguments(lightning.LightningDataModule, "data", required=True, fail_untyped=False)
     configuration = _runs.configuration_of(arguments)
     if configuration is not None:
@@ -47,9 +53,14 @@ def run(command: str, arguments: list[str]) -> int:
         options = parser.parse_args(arguments)
         suffix = Path(options.output or "report.html").suffix
         _check(options, suffix)
-        module = parser.instantiate_classes(options)["data"]
-        images, labels = _images(module, options.variant, options.num_images)
-        task = _task(options, module)
+        if options.images is None:
+            module = parser.instantiate_classes(options)["data"]
+            images, labels = _images(module, options.variant, options.num_images)
+            task = _task(options, module)
+        else:
+            task = ClassificationTask.load_from_checkpoint(options.ckpt_path)
+            pictures = read_like_training(task, Path(options.images), skip_bad=options.skip_bad)
+            images, labels = pictures.images[: options.num_images].float() / 255, None
         report = audit(
             task.model.to(getattr(torch, options.dtype)),
             images,
@@ -67,6 +78,10 @@ def run(command: str, arguments: list[str]) -> int:
 def _check(options: Namespace, suffix: str) -> None:
     if (options.ckpt_path is None) == (options.model is None):
         raise ConfigError("give either --ckpt_path, for a trained network, or --model, for an untrained one")
+    if options.images is not None and (options.ckpt_path is None or options.variant is not None):
+        raise ConfigError(
+            "--images goes with --ckpt_path, which says how to prepare the pictures, and without --variant"
+        )
     if options.num_images < 1:
         raise ConfigError(f"--num_images {options.num_images}: an audit needs at least one image")
     if suffix not in (".html", ".json"):

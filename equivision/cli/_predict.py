@@ -1,22 +1,17 @@
 """``equivision predict``: a folder of pictures and a checkpoint in, a CSV file out."""
 
-import argparse
 import csv
-import re
-import warnings
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from equivision.cli._screen import Parser, complain, say
-from equivision.data import ImageData, read_pictures
-from equivision.errors import ConfigError, DataError
+from equivision.cli._pictures import read_like_training
+from equivision.cli._screen import Parser, say
+from equivision.data import ImageData
+from equivision.errors import ConfigError
 from equivision.tasks import ClassificationTask
 from equivision.tasks._files import atomic_write
-
-_LISTED = 10
 
 
 def _parser(command: str) -> Parser:
@@ -43,7 +38,7 @@ def run(command: str, arguments: list[str]) -> int:
         raise ConfigError(f"--batch_size {options.batch_size}: a batch needs at least one picture")
     device = _device(options.device)
     task = ClassificationTask.load_from_checkpoint(options.ckpt_path, map_location=device)
-    data = _read(task, options)
+    data = read_like_training(task, options.images, skip_bad=options.skip_bad)
     parts = []
     with torch.inference_mode():
         for images in data.images.split(options.batch_size):
@@ -61,28 +56,6 @@ def _device(given: str) -> torch.device:
         return torch.empty(0, device=given).device
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
         raise ConfigError(f"--device {given} is not available here ({str(error).splitlines()[0]}): use cpu") from error
-
-
-def _read(task: ClassificationTask, options: argparse.Namespace) -> ImageData:
-    size, channels = task.hparams["image_size"], task.hparams["in_channels"]
-    if size is None or size[0] != size[1] or channels not in (1, 3):
-        raise ConfigError(
-            f"{options.ckpt_path} was trained on images of size {size} with {channels} channel(s): predict prepares "
-            "square pictures with 1 or 3 channels only; for others call ClassificationTask.predict_step in Python"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what was skipped is said below
-        kind: Literal[1, 3] = 1 if channels == 1 else 3
-        data = read_pictures(options.images, image_size=size[0], channels=kind, skip_bad=True)
-    if not data.skipped:
-        return data
-    bad = [f"{one.name} ({re.sub(' <_io.*?>', '', one.reason)})" for one in data.skipped]
-    listed = ", ".join(bad[:_LISTED]) + (f" and {len(bad) - _LISTED} more" if len(bad) > _LISTED else "")
-    text = f"{len(bad)} of {len(bad) + len(data)} pictures in {options.images} cannot be read: {listed}"
-    if not options.skip_bad:
-        raise DataError(f"{text}. Replace or remove them, or leave them out with --skip-bad")
-    complain(f"{text}; they are left out", "warning")
-    return data
 
 
 def _write(path: Path, data: ImageData, probabilities: Tensor, class_names: list[str]) -> None:

@@ -12,9 +12,14 @@ from typing import NoReturn
 
 from equivision.errors import ConfigError, EquivisionError
 
-# Advice of Lightning that does not apply (images lie in memory, metrics are logged once an epoch), and what torch says
-# to Lightning.
-_NOISE = (".*does not have many workers.*", ".*is smaller than the logging interval.*", ".*treespec, LeafSpec.*")
+# Advice of Lightning that does not apply (images lie in memory, metrics are logged once an epoch, there need not be
+# validation images), and what torch says to Lightning.
+_NOISE = (
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*across ranks is zero.*",
+    ".*treespec, LeafSpec.*",
+)
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ from equivision import data as _data
 from equivision.cli import _runs
 from equivision.cli._screen import columns, parser_message, quiet, say
 from equivision.data._extras import require
-from equivision.errors import ConfigError
+from equivision.errors import ConfigError, DataError
 from equivision.tasks import ClassificationTask, RunRecorder, SafeCheckpointIO, SeedEachEpoch, read_checkpoint
 from equivision.tasks._files import atomic_write
 
@@ -23,6 +23,7 @@ require("tensorboard", "tensorboard", "the command line", extra="train")
 import lightning  # noqa: E402
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI  # noqa: E402
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: E402
+from lightning.pytorch.utilities.exceptions import MisconfigurationException  # noqa: E402
 from lightning.pytorch.utilities.rank_zero import rank_zero_only  # noqa: E402
 
 from equivision.cli._progress import EpochBar  # noqa: E402
@@ -210,7 +211,10 @@ class TrainingCLI(LightningCLI):
             callbacks.append(EpochBar())
         kwargs["enable_progress_bar"] = has_bar
         plugins = [*_as_list(settings.plugins), SafeCheckpointIO()]
-        return super().instantiate_trainer(callbacks=callbacks, plugins=plugins, **kwargs)
+        try:
+            return super().instantiate_trainer(callbacks=callbacks, plugins=plugins, **kwargs)
+        except (ValueError, ImportError, MisconfigurationException) as error:
+            raise ConfigError(f"the trainer cannot be set up: {error}") from error
 
     def _tensorboard(self) -> TensorBoardLogger:
         purge = {} if self.checkpoint is None else {"purge_step": self.checkpoint["global_step"]}
@@ -301,6 +305,8 @@ class TrainingCLI(LightningCLI):
             for part in function(model, datamodule=datamodule, verbose=False)
             for name, value in part.items()
         }
+        if not found:
+            raise DataError(f"{type(datamodule).__name__} has no images for equivision {self._command}: give it some")
         named = {tuple(name.split("/", 2)[1:]): value for name, value in found.items()}
         variants = list(dict.fromkeys(key[1:] for key in named))
         rows = [

@@ -76,6 +76,8 @@ class ClassificationTask(lightning.LightningModule):
         _check_classes(num_classes, class_names)
         self.model = build_model(model, arguments, in_channels=in_channels, num_classes=num_classes)
         if image_size is not None:
+            if not isinstance(image_size, Sequence) or len(image_size) != 2:
+                raise ConfigError(f"image_size={image_size!r}: give height and width")
             name = model if isinstance(model, str) else type(model).__name__
             check_model(self.model, name, in_channels, image_size, num_classes)
         self.save_hyperparameters(

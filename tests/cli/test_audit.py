@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from equivision.cli import main
 from equivision.cli._audit import _images as images_of
@@ -39,10 +40,25 @@ def test_the_images_are_those_of_the_variant() -> None:
     assert torch.equal(labels, same)
 
 
+def test_pictures_in_a_folder(trained: Path, tmp_path: Path, capsys) -> None:
+    for i in range(3):
+        Image.new("RGB", (40, 30), (50 * i, 90, 0)).save(tmp_path / f"{i}.png")
+    command = ["audit", "--ckpt_path", str(trained / "checkpoints" / "last.ckpt"), "--images", str(tmp_path)]
+    assert main([*command, "--num_images", "2"]) == 0
+    assert "2 images of 1 x 28 x 28" in capsys.readouterr().out
+    (tmp_path / "bad.png").touch()
+    assert main(command) == 2
+    assert "1 of 4 pictures" in capsys.readouterr().err
+    assert main([*command, "--skip-bad"]) == 0
+    assert "3 images of 1 x 28 x 28" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--model", "p4cnn"], "no data is given"),
+        (["--model", "p4cnn", "--images", "."], "--images goes with --ckpt_path"),
+        (["--ckpt_path", "x", "--images", ".", "--variant", "rotated"], "without --variant"),
         (UNTRAINED, "give either --ckpt_path, for a trained network, or --model, for an untrained one"),
         ([*UNTRAINED, "--model", "p4cnn", "--ckpt_path", "x"], "give either --ckpt_path"),
         ([*UNTRAINED, "--model", "p5cnn"], "model 'p5cnn' is not known"),
@@ -64,8 +80,6 @@ def test_mistakes(options: list[str], message: str, capsys) -> None:
 
 
 def test_the_data_must_be_that_of_the_checkpoint(trained: Path, tmp_path: Path, capsys) -> None:
-    from PIL import Image
-
     for name in "ab":
         (tmp_path / name).mkdir()
         for k in range(6):

@@ -92,11 +92,14 @@ def test_to_measure_the_model_is_that_of_the_checkpoint(trained: Path, tiny: lis
     assert "rotated90" in capsys.readouterr().out
 
 
-def test_without_validation_images_the_last_epoch_is_the_best(tiny: list[str], tmp_path: Path) -> None:
+def test_without_validation_images_the_last_epoch_is_the_best(tiny: list[str], tmp_path: Path, capsys) -> None:
     tiny[tiny.index("--data.val_size") + 1] = "0"
     assert main(["fit", *tiny, "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "run")]) == 0
     assert list(table(tmp_path / "run")[0]) == ["epoch", "step", "lr", "train/accuracy", "train/loss", "seconds"]
     assert torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 1
+    assert capsys.readouterr().err == ""
+    assert main(["validate", "--run_dir", str(tmp_path / "run")]) == 2
+    assert "DigitsDataModule has no images for equivision validate: give it some" in capsys.readouterr().err
 
 
 def test_a_run_is_not_overwritten_by_accident(trained: Path, tiny: list[str], tmp_path: Path, capsys) -> None:

@@ -74,6 +74,12 @@ def test_interruption_and_a_reader_that_left(
     raises(KeyboardInterrupt())
     assert main(["models"]) == 130
     assert "interrupted" in capfd.readouterr().err
+    redirected = []
+    monkeypatch.setattr("os.dup2", lambda source, target: redirected.append(target))
+    raises(BrokenPipeError())
+    assert main(["models"]) == 1
+    assert redirected == [sys.stdout.fileno()]
+    assert capfd.readouterr().err == ""
 
 
 def test_explain_finds_the_error_behind_the_wrapping() -> None:

@@ -95,5 +95,6 @@ def test_only_square_pictures_can_be_prepared(pictures: Path, tmp_path: Path, ca
     trainer.save_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
     assert main(options(tmp_path, pictures, tmp_path / "p.csv")) == 2
     assert (
-        "was trained on images of size [28, 30] with 1 channel(s): predict prepares square" in capsys.readouterr().err
+        "was trained on images of size [28, 30] with 1 channel(s), but pictures in a folder are"
+        in capsys.readouterr().err
     )

@@ -158,6 +158,7 @@ def test_the_recipe_of_the_study_is_the_default() -> None:
         ({"gamma": 0.0}, "gamma=0.0: .* must be positive"),
         ({"optimizer": "adamw"}, "optimizer='adamw' is not known: choose 'adam' or 'sgd'"),
         ({"image_size": (27, 27)}, "does not take images of 27x27 .*: sizes near it that work: 28x28, 30x30, 32x32"),
+        ({"image_size": 28}, "image_size=28: give height and width"),
         ({"image_size": (5, 5)}, "does not take images of 5x5 .* The layer that failed says"),
     ],
 )

@@ -1,0 +1,46 @@
+"""Pictures prepared for a trained network."""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Literal
+
+from equivision.cli._screen import complain
+from equivision.data import ImageData, read_pictures
+from equivision.errors import ConfigError, DataError
+from equivision.tasks import ClassificationTask
+
+_LISTED = 10
+
+
+def read_like_training(task: ClassificationTask, folder: Path, *, skip_bad: bool) -> ImageData:
+    """The pictures of a folder and below, with the size and the number of channels that the network was trained on.
+
+    Args:
+        task: as it comes from its checkpoint.
+        folder: of the pictures.
+        skip_bad: leave out those that cannot be read, with a warning.
+
+    Raises:
+        ConfigError: the network was not trained on square images with 1 or 3 channels.
+        DataError: the folder is missing or empty, or pictures cannot be read; all are named.
+    """
+    size, channels = task.hparams["image_size"], task.hparams["in_channels"]
+    if size is None or size[0] != size[1] or channels not in (1, 3):
+        raise ConfigError(
+            f"the network was trained on images of size {size} with {channels} channel(s), but pictures in a folder "
+            "are prepared as squares with 1 or 3 channels only: call ClassificationTask.predict_step in Python instead"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was skipped is said below
+        kind: Literal[1, 3] = 1 if channels == 1 else 3
+        data = read_pictures(folder, image_size=size[0], channels=kind, skip_bad=True)
+    if not data.skipped:
+        return data
+    bad = [f"{one.name} ({re.sub(' <_io.*?>', '', one.reason)})" for one in data.skipped]
+    listed = ", ".join(bad[:_LISTED]) + (f" and {len(bad) - _LISTED} more" if len(bad) > _LISTED else "")
+    text = f"{len(bad)} of {len(bad) + len(data)} pictures in {folder} cannot be read: {listed}"
+    if not skip_bad:
+        raise DataError(f"{text}. Replace or remove them, or leave them out with --skip-bad")
+    complain(f"{text}; they are left out", "warning")
+    return data
