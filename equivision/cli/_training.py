@@ -14,6 +14,7 @@ from equivision.cli import _runs
 from equivision.cli._screen import columns, parser_message, quiet, say
 from equivision.data._extras import require
 from equivision.errors import ConfigError, DataError
+from equivision.models import list_models
 from equivision.tasks import ClassificationTask, RunRecorder, SafeCheckpointIO, SeedEachEpoch, read_checkpoint
 from equivision.tasks._files import atomic_write
 
@@ -141,7 +142,13 @@ class TrainingCLI(LightningCLI):
             return
         self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         self.checkpoint = read_checkpoint(self.path)
-        for name, value in self.checkpoint["hyper_parameters"].items():
+        trained = self.checkpoint["hyper_parameters"]
+        if trained.get("model") not in (None, *list_models()):  # the parser would import a class by that name
+            raise ConfigError(
+                f"checkpoint {self.path} was trained with the model {trained['model']!r}, which is not known here: "
+                f"choose a checkpoint of {', '.join(list_models())}"
+            )
+        for name, value in trained.items():
             if name not in _FROM_DATA and not (name == "model" and value is None):
                 config.model[name] = value
 
@@ -183,7 +190,7 @@ class TrainingCLI(LightningCLI):
             _runs.check_free(self.run_dir)
 
     def _compare(self, trained: dict[str, Any]) -> None:
-        names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args"]
+        names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args", "optimizer"]
         for name in names:
             now = self.model.hparams[name]
             if name in trained and trained[name] != now:
@@ -224,6 +231,8 @@ class TrainingCLI(LightningCLI):
         """Train."""
         del ckpt_path  # self.path is what it means
         config = self.config["fit"]
+        if self.checkpoint is not None and self.path is not None:
+            model.load_weights(self.checkpoint, self.path)  # Lightning does it again; here it tells what does not fit
         self._announce()  # reads the data, so that nothing is removed or written if that fails
         if _is_first() and not config.trainer.fast_dev_run:
             if not config.resume:

@@ -13,7 +13,7 @@ from equivision.errors import DataError
 from equivision.tasks._files import atomic_write
 
 # The entries that every checkpoint of `equivision fit` has.
-_ENTRIES = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
+_ENTRIES = ("state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -44,11 +44,24 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path} is no checkpoint of equivision fit (it has no {missing[0]!r}): give a .ckpt file from the folder "
             "checkpoints of a run"
         )
-    if not isinstance(checkpoint["hyper_parameters"], dict) or not isinstance(checkpoint["state_dict"], dict):
+    hparams = checkpoint["hyper_parameters"]
+    if not isinstance(hparams, dict) or not isinstance(checkpoint["state_dict"], dict):
         raise DataError(
             f"{path} is no checkpoint of equivision fit: its hyper_parameters or its state_dict is no table"
         )
+    if not isinstance(hparams.get("model"), str | None) or _names_a_class(hparams):
+        raise DataError(
+            f"checkpoint {path} is refused: its hyper_parameters name a class to build, which checkpoints of "
+            "equivision fit never do"
+        )
     return checkpoint
+
+
+def _names_a_class(value: Any) -> bool:
+    """Whether a value holds what the parser of the command line would import and call."""
+    if isinstance(value, dict):
+        return any("class_path" in str(key) or _names_a_class(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(map(_names_a_class, value))
 
 
 def _why(path: Path, error: Exception) -> str:

@@ -1,8 +1,10 @@
 """Bad configuration: one line that says what is wrong and what to do, exit code 2, nothing written."""
 
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from equivision.cli import main
@@ -84,6 +86,17 @@ def test_data_that_the_checkpoint_was_not_trained_on(trained: Path, tmp_path: Pa
     folder_of_pictures(tmp_path / "letters", 28, "abcdefghij")
     assert main(["test", *data, "--data.root", str(tmp_path / "letters"), "--ckpt_path", path]) == 2
     assert "was trained with class_names=['0', '1'," in capsys.readouterr().err
+
+
+def test_a_class_named_by_a_checkpoint_is_not_imported(trained: Path, tmp_path: Path, capsys) -> None:
+    checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["model"] = "antigravity.Network"
+    torch.save(checkpoint, tmp_path / "bad.ckpt")
+    for command in ("test", "validate"):
+        data = ["--data", "DigitsDataModule", "--ckpt_path", str(tmp_path / "bad.ckpt")]
+        assert main([command, *data]) == 2
+        assert "was trained with the model 'antigravity.Network', which is not known here" in capsys.readouterr().err
+    assert "antigravity" not in sys.modules
 
 
 def test_measuring_needs_a_run(tmp_path: Path, capsys) -> None:

@@ -141,12 +141,34 @@ def test_a_resumed_run_keeps_its_seed(tiny: list[str], tmp_path: Path) -> None:
     [
         (["--model.width", "3"], r"was trained with width=2, but the configuration says width=3"),
         (["--model.group", "D4"], r"was trained with group=None, but the configuration says group=D4"),
+        (["--model.optimizer", "sgd"], r"was trained with optimizer=adam, but the configuration says optimizer=sgd"),
         (["--model.model", "z2cnn"], r"was trained with model=p4cnn, but the configuration says model=z2cnn"),
     ],
 )
 def test_only_the_same_network_goes_on(change: list[str], message: str, trained: Path, tiny: list[str], capsys) -> None:
     assert main(["fit", *tiny, "--run_dir", str(trained), "--resume", *change]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_network_without_a_name_is_compared_by_its_weights(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.syspath_prepend(HELPERS)
+    width = tiny.index("--model.width")
+    run = [
+        "fit",
+        *tiny[:width],
+        *tiny[width + 2 :],
+        "--run_dir",
+        str(tmp_path),
+        "--model.model",
+        "kill_switch.DropoutNet",
+    ]
+    assert main([*run, "--trainer.max_epochs", "1"]) == 0
+    assert main(["test", "--run_dir", str(tmp_path)]) == 0
+    assert "rotated90" in capsys.readouterr().out
+    assert main([*run, "--trainer.max_epochs", "2", "--resume", "--model.model.width", "5"]) == 2
+    assert "do not fit the model (size mismatch for model.layers.1.weight" in capsys.readouterr().err
 
 
 def test_contradictions(trained: Path, tiny: list[str], capsys) -> None:

@@ -27,6 +27,9 @@ def good(tmp_path: Path) -> Path:
     return path
 
 
+ENTRIES = {"state_dict": {}, "hyper_parameters": {}, "epoch": 0, "global_step": 1, "pytorch-lightning_version": "2"}
+
+
 class Payload:
     """Writes a file when it is unpickled."""
 
@@ -81,7 +84,13 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
     for value, message in (
         (torch.nn.Linear(2, 2).state_dict(), "no checkpoint of equivision fit .it has no 'state_dict'."),
         ([1, 2], "no checkpoint of equivision fit"),
-        ({"state_dict": {}, "hyper_parameters": 3, "pytorch-lightning_version": "2"}, "is no table"),
+        (ENTRIES | {"hyper_parameters": 3}, "is no table"),
+        (
+            ENTRIES | {"hyper_parameters": {"model": {"class_path": "os.system"}}},
+            "is refused: .* name a class to build",
+        ),
+        (ENTRIES | {"hyper_parameters": {"model_args": {"a": [{"class_path": "os.system"}]}}}, "name a class to build"),
+        ({name: value for name, value in ENTRIES.items() if name != "epoch"}, "it has no 'epoch'"),
     ):
         torch.save(value, path)
         with pytest.raises(DataError, match=message):
