@@ -42,18 +42,19 @@ contracts: $(VENV)/installed
 
 # Shapes and types of every annotation are checked while these run.
 unit: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) -m "not compile" --jaxtyping-packages=equivision,beartype.beartype tests
+	$(BIN)/pytest -n $(WORKERS) -m "not compile" --jaxtyping-packages=equivision,beartype.beartype \
+		--ignore=tests/docs tests
 
 # torch.compile does not go through the checking hook, hence a session without it.
 compile: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) -m compile tests
+	$(BIN)/pytest -n $(WORKERS) -m compile tests/contract tests/models tests/nn tests/testing
 
 doctest: $(VENV)/installed
 	$(BIN)/pytest --doctest-modules equivision
 
-# The commands that README shows, run as they stand.
+# The programs and commands that README, the documentation and examples/ show, run as they stand.
 readme: $(VENV)/installed
-	$(BIN)/pytest tests/docs --override-ini addopts="--import-mode=importlib"
+	$(BIN)/pytest -n $(WORKERS) tests/docs
 
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

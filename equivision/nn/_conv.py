@@ -102,7 +102,7 @@ class GroupConvBase(nn.Module):
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
         table = functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group)
-        self.register_buffer("table", table.to(device=device), persistent=False)
+        self.register_buffer("table", torch.empty_like(table, device=device), persistent=False)
         self.reset_parameters()
 
     @property
@@ -112,7 +112,8 @@ class GroupConvBase(nn.Module):
         return float(self.in_channels // self.groups * slots * math.prod(self.kernel_size))
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
+        self.table.copy_(functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group))
         kaiming_uniform_(self.weight, self.fan_in)
         if self.bias is not None:
             nn.init.zeros_(self.bias)

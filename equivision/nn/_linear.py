@@ -57,11 +57,12 @@ class GroupLinear(nn.Module):
         shape = (out_features, in_features, self.group.order)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        self.register_buffer("table", linear_table(self.group).to(device=device), persistent=False)
+        self.register_buffer("table", torch.empty_like(linear_table(self.group), device=device), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0."""
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
+        self.table.copy_(linear_table(self.group))
         kaiming_uniform_(self.weight, float(self.in_features * self.group.order))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -105,6 +106,10 @@ class Restrict(nn.Module):
         super().__init__()
         self.group, self.subgroup = planar(group), planar(subgroup)
         self.register_buffer("slots", restriction_slots(self.group, self.subgroup), persistent=False)
+
+    def reset_parameters(self) -> None:
+        """Fill the index table again, as after ``to_empty``; there is nothing to learn."""
+        self.slots.copy_(restriction_slots(self.group, self.subgroup))
 
     def forward(
         self, x: Float[Tensor, "batch channel group *space"]

@@ -88,6 +88,10 @@ class CosetPool(nn.Module):
         self.mode: PoolMode = mode
         self.register_buffer("slots", coset_slots(self.subgroup), persistent=False)
 
+    def reset_parameters(self) -> None:
+        """Fill the index table again, as after ``to_empty``; there is nothing to learn."""
+        self.slots.copy_(coset_slots(self.subgroup))
+
     def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel coset *space"]:
         """Pool."""
         return functional.coset_pool(x, self.subgroup, self.mode, self.slots)

@@ -159,3 +159,29 @@ def test_built_on_the_meta_device_and_in_another_dtype() -> None:
     assert ev.nn.GroupConv2d(2, 3, 3, group="C4", dtype=torch.float64).weight.dtype == torch.float64
     layer = ev.nn.GroupConv2d(2, 3, 3, group="C4", device="meta")
     assert {tensor.device.type for tensor in (*layer.parameters(), *layer.buffers())} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: ev.nn.LiftConv2d(2, 3, 3, group="D4"), (2, 2, 5, 5)),
+        (lambda: ev.nn.GroupConv2d(2, 3, 3, group="D4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.ProjectConv2d(2, 3, 2, group="D4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.GroupConvTranspose2d(2, 3, 3, group="D4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.GroupLinear(2, 3, group="D4"), (2, 2, 8)),
+        (lambda: ev.nn.CosetPool("D4", "C4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.Restrict("D4", "C2"), (2, 2, 8, 5, 5)),
+    ],
+)
+def test_built_on_the_meta_device_then_filled(make, shape: tuple[int, ...]) -> None:
+    """The way of large models: construct without memory, ``to_empty``, ``reset_parameters``, load the weights."""
+    right = make()
+    with torch.device("meta"):
+        layer = make()
+    layer.to_empty(device="cpu")
+    for buffer in layer.buffers():
+        buffer.fill_(0)
+    layer.reset_parameters()
+    layer.load_state_dict(right.state_dict())
+    x = torch.randn(shape)
+    assert torch.equal(layer(x), right(x))
