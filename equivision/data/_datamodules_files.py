@@ -24,8 +24,8 @@ class PictureDataModule(ImageDataModule):
         val_split: what validates; None: nothing, unless ``val_size`` is given.
         test_split: what is tested on; None: nothing, unless ``test_size`` is given.
         train_size: how many images to train on, in the proportions of the classes; None: all.
-        val_size: images taken from ``train_split`` for validation, instead of ``val_split``.
-        test_size: images taken from ``train_split`` for testing, instead of ``test_split``.
+        val_size: images taken from ``train_split`` for validation, instead of ``val_split``; None: 0.
+        test_size: images taken from ``train_split`` for testing, instead of ``test_split``; None: 0.
         image_size: side of the square that every picture is scaled (bilinear, antialiased) and cropped to; None: they
             all have one size.
         channels: 1 or 3; None: 1 if all training pictures are grey, else 3.
@@ -39,8 +39,8 @@ class PictureDataModule(ImageDataModule):
         val_split: str | None = None,
         test_split: str | None = "test",
         train_size: int | None = None,
-        val_size: int = 0,
-        test_size: int = 0,
+        val_size: int | None = None,
+        test_size: int | None = None,
         image_size: int | None = None,
         channels: Literal[1, 3] | None = None,
         **options: Any,
@@ -62,9 +62,8 @@ class PictureDataModule(ImageDataModule):
             DataError: a split has images of another size than the training images.
         """
         whole = self.read(self.train_split, None, self.channels)
-        splits = carve(
-            whole, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size, seed=self.seed
-        )
+        val_size, test_size = self.val_size or 0, self.test_size or 0
+        splits = carve(whole, train_size=self.train_size, val_size=val_size, test_size=test_size, seed=self.seed)
         for part, split in (("val", self.val_split), ("test", self.test_split)):
             if getattr(splits, part) is None and split is not None:
                 data = self.read(split, whole.class_names, 1 if whole.images.shape[1] == 1 else 3)
@@ -161,8 +160,9 @@ class ImageFolderDataModule(PictureDataModule):
         if self.train_split != "train" or (data_folder(self.root) / "train").is_dir():
             return super().load()
         whole = self.read("", None, self.channels)
-        sizes = [size or len(whole) // 7 for size in (self.val_size, self.test_size)]
-        return carve(whole, train_size=self.train_size, val_size=sizes[0], test_size=sizes[1], seed=self.seed)
+        seventh = -(-len(whole) // 7)
+        val_size, test_size = (seventh if size is None else size for size in (self.val_size, self.test_size))
+        return carve(whole, train_size=self.train_size, val_size=val_size, test_size=test_size, seed=self.seed)
 
     def read(self, split: str, class_names: Sequence[str] | None, channels: Literal[1, 3] | None) -> ImageData:
         """Read one split."""

@@ -256,11 +256,13 @@ def test_classes_that_lie_in_the_root_itself_are_split(tmp_path: Path) -> None:
     splits = module.splits
     assert splits.val is not None
     assert splits.test is not None
-    assert (len(splits.val), len(splits.test)) == (1, 2 * each // 7)
+    assert (len(splits.val), len(splits.test)) == (1, -(-2 * each // 7))
     assert len(splits.train) + len(splits.val) + len(splits.test) == 2 * each
     names = [name for part in (splits.train, splits.val, splits.test) for name in part.names]
     assert len(set(names)) == 2 * each
     assert module.class_names == ("ant", "bee")
+    whole = ImageFolderDataModule(tmp_path, val_size=0, test_size=0).splits
+    assert (len(whole.train), whole.val, whole.test) == (2 * each, None, None)
 
 
 def test_skipped_pictures_of_all_splits_are_listed_once(tmp_path: Path) -> None:
