@@ -5,8 +5,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equivision.errors import GroupMismatchError, ShapeError
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, planar
 from equivision.reps import Representation, regular
+
+
+def _laid_out_as(moved: Tensor, x: Tensor) -> Tensor:
+    """Lay out in memory as x was (contiguous or channels_last), so that ``view`` works on what has been moved, too."""
+    if x.is_contiguous():
+        return moved.contiguous()
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return moved.contiguous(memory_format=torch.channels_last)
+    if x.ndim == 5 and x.flatten(1, 2).is_contiguous(memory_format=torch.channels_last):
+        flat = moved.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        return flat.unflatten(1, (x.shape[1], x.shape[2]))
+    return moved
 
 
 def act_plane(x: Tensor, g: int, group: PlanarGroup) -> Tensor:
@@ -32,7 +44,7 @@ def _act_fibre(x: Tensor, g: int, rep: Representation) -> Tensor:
     return torch.einsum("ij,bcj...->bci...", torch.tensor(rep.matrix(g), dtype=x.dtype, device=x.device), x)
 
 
-def act(x: Tensor, g: int, group: PlanarGroup, rep: Representation | None = None) -> Tensor:
+def act(x: Tensor, g: int, group: PlanarGroup | str, rep: Representation | None = None) -> Tensor:
     """Apply element ``g``: the action that "equivariant" refers to everywhere in this library.
 
     The number of axes says what x is:
@@ -47,27 +59,31 @@ def act(x: Tensor, g: int, group: PlanarGroup, rep: Representation | None = None
     Args:
         x: tensor of one of the shapes above.
         g: element of ``group``; must map the pixel grid onto itself where x has spatial axes.
-        group: C_n or D_n.
+        group: C_n or D_n, as a group or its name.
         rep: how the third axis of a 3-d or 5-d tensor moves; the regular representation by default.
+
+    Returns:
+        The moved tensor, in the memory format of x where that is contiguous or channels_last.
 
     Raises:
         ShapeError: x has another number of axes, or its group axis the wrong length.
         GroupMismatchError: g is off the pixel grid.
 
-    >>> from equivision.groups import cyclic
-    >>> act(torch.tensor([[[[1, 2], [3, 4]]]]), 1, cyclic(4)).tolist()
+    >>> act(torch.tensor([[[[1, 2], [3, 4]]]]), 1, "C4").tolist()
     [[[[2, 4], [1, 3]]]]
     """
+    if not isinstance(group, PlanarGroup):
+        group = planar(group)
     group.check_element(g)
     if rep is not None and rep.group != group:
         raise GroupMismatchError(f"rep={rep!r} is a representation of {rep.group.name}, not of {group.name}")
     if x.ndim == 2:
         return x
     if x.ndim == 4:
-        return act_plane(x, g, group)
+        return _laid_out_as(act_plane(x, g, group), x)
     if x.ndim in (3, 5):
         moved = _act_fibre(x, g, regular(group) if rep is None else rep)
-        return moved if x.ndim == 3 else act_plane(moved, g, group)
+        return moved if x.ndim == 3 else _laid_out_as(act_plane(moved, g, group), x)
     raise ShapeError(f"x has {x.ndim} axes, shape {tuple(x.shape)}: act knows tensors of 2, 3, 4 or 5 axes")
 
 

@@ -34,6 +34,14 @@ def pair(value: Size2, name: str = "size") -> tuple[int, int]:
     raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
 
 
+def check_floating(x: Tensor, layer: str) -> None:
+    """Raise ShapeError for whole numbers, such as the bytes of a picture, on which weights cannot act."""
+    if not x.dtype.is_floating_point:
+        raise ShapeError(
+            f"{layer}: input has dtype {x.dtype}; needs a floating-point dtype. For the bytes of a picture: x.float() / 255"
+        )
+
+
 def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
     """Padding as a pair of numbers.
 

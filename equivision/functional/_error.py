@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from equivision.functional._action import act
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, planar
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def equivariance_error(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup,
+    group: PlanarGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Callable[[Tensor, int], Tensor] | None = None,
     act_out: Callable[[Tensor, int], Tensor] | None = None,
@@ -30,7 +30,7 @@ def equivariance_error(
     Args:
         function: maps a tensor to a tensor; any ``nn.Module`` will do.
         x: an input batch.
-        group: the group that acts.
+        group: the group that acts, or its name.
         elements: the elements to try; all but the identity by default (the identity alone for C_1).
         act_in: action on the input, ``(x, g) -> x``; :func:`act` by default.
         act_out: action on the output; :func:`act` by default, for which 2-d outputs are invariants.
@@ -38,6 +38,7 @@ def equivariance_error(
     Returns:
         One differentiable 0-d tensor for each element.
     """
+    group = planar(group)
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
     move_out = act_out if act_out is not None else lambda tensor, g: act(tensor, g, group)
     tried = list(elements) if elements is not None else list(range(1, group.order)) or [group.identity]

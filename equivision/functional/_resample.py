@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError
-from equivision.functional._conv import PADDING_MODES
+from equivision.functional._conv import PADDING_MODES, check_floating
 from equivision.functional._pool import _over_space
 
 
@@ -65,10 +65,12 @@ def blur_pool2d(
 
     Raises:
         ConfigError: an option is not valid.
+        ShapeError: x has no two spatial axes, or holds whole numbers.
 
     Source: Zhang 2019 (anti-aliased pooling); the rule for the taps is ours.
     """
     check_blur(stride, sigma, padding_mode)
+    check_floating(x, "BlurPool2d")
     if stride == 1:
         return x
     width = 0.5 * stride if sigma is None else sigma
@@ -110,6 +112,7 @@ def upsample2d(
         ConfigError: the factor is not a positive whole number, or the mode unknown.
     """
     check_upsample(scale_factor, mode)
+    check_floating(x, "Upsample2d")
     aligned = None if mode == "nearest" else False
 
     def enlarge(maps: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equivision.errors import ConfigError
 from equivision.functional import act, equivariance_error, relative_error
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, planar
 from equivision.testing._tolerance import tolerance_of
 
 Action = Callable[[Tensor, int], Tensor]
@@ -65,7 +65,7 @@ def assert_equivariant(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup,
+    group: PlanarGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Action | None = None,
     act_out: Action | None = None,
@@ -79,7 +79,7 @@ def assert_equivariant(
     Args:
         function: layer, network or function.
         x: an input batch, best random and float64.
-        group: the group.
+        group: the group, or its name.
         elements: elements to try; all but the identity by default.
         act_in: action on the input; the reference action by default.
         act_out: action on the output; the reference action by default.
@@ -89,10 +89,10 @@ def assert_equivariant(
         AssertionError: with the error for each element.
         ConfigError: the dtype of x has no tolerance.
 
-    >>> from equivision.groups import dihedral
-    >>> assert_equivariant(torch.relu, torch.randn(2, 3, 5, 5), group=dihedral(4))
+    >>> assert_equivariant(torch.relu, torch.randn(2, 3, 5, 5), group="D4")
     """
     __tracebackhide__ = True
+    group = planar(group)
     limit = tolerance_of(x.dtype) if tolerance is None else tolerance
     tried = list(elements) if elements is not None else sample_elements(group)
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
@@ -107,7 +107,7 @@ def assert_equivariant_gradients(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup,
+    group: PlanarGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Action | None = None,
     act_out: Action | None = None,
@@ -131,6 +131,7 @@ def assert_equivariant_gradients(
     >>> assert_equivariant_gradients(torch.relu, torch.randn(2, 3, 5, 5), group=dihedral(4))
     """
     __tracebackhide__ = True
+    group = planar(group)
     limit = tolerance_of(x.dtype) if tolerance is None else tolerance
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
     move_out = act_out if act_out is not None else lambda tensor, g: act(tensor, g, group)

@@ -375,3 +375,9 @@ def test_not_finite_names_the_first_layer(images: Tensor) -> None:
         audit(model, images, group="C4")
     with pytest.raises(EquivisionError, match=r"no inner layer shows it, so it arises in the model's own forward"):
         audit(Function(lambda x: x / 0), images, group="C4")
+
+
+def test_models_that_view_their_input(images: Tensor) -> None:
+    """``view`` needs contiguous memory, as moved images and features have it."""
+    report = audit(Function(lambda x: x.view(x.size(0), -1).sum(1, keepdim=True).expand(-1, 2)), images, group="C4")
+    assert report.max_error < 1e-5

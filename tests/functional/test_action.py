@@ -89,3 +89,28 @@ class TestRotate:
         rows, columns = torch.meshgrid(torch.arange(21.0).double(), torch.arange(41.0).double(), indexing="ij")
         assert float((turned * rows).sum() / turned.sum()) == pytest.approx(10 - 3, abs=0.2)
         assert float((turned * columns).sum() / turned.sum()) == pytest.approx(20 + 6 * 3**0.5 / 2, abs=0.2)
+
+
+@pytest.mark.parametrize("group", [cyclic(4), dihedral(4)], ids=str)
+def test_keeps_the_memory_format(group: PlanarGroup) -> None:
+    image, field = random_input(3, (4, 5)), random_input(2, (4, 5), group)
+    last = image.contiguous(memory_format=torch.channels_last)
+    field_last = field.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, field.shape[1:3])
+    for g in range(group.order):
+        assert functional.act(image, g, group).is_contiguous()
+        assert functional.act(field, g, group).is_contiguous()
+        moved = functional.act(last, g, group)
+        assert moved.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(moved, functional.act(image, g, group))
+        moved = functional.act(field_last, g, group)
+        assert moved.flatten(1, 2).is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(moved, functional.act(field, g, group))
+        every_other = functional.act(image[..., ::2], g, group)
+        assert torch.equal(every_other, functional.act(image[..., ::2].clone(), g, group))
+
+
+def test_groups_by_name() -> None:
+    x = random_input(3, (4, 4))
+    assert torch.equal(functional.act(x, 1, "C4"), functional.act(x, 1, cyclic(4)))
+    errors = functional.equivariance_error(torch.relu, x, group="D4")
+    assert {g: float(error) for g, error in errors.items()} == dict.fromkeys(range(1, 8), 0.0)

@@ -168,6 +168,12 @@ class TestOthers:
         with pytest.raises(ShapeError, match=r"2d: input has shape \(2, 3, 4\); needs 4 axes \(plane\) or 5 \(group\)"):
             function(VALUES)
 
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+    @pytest.mark.parametrize("function", [functional.blur_pool2d, functional.upsample2d])
+    def test_whole_numbers(self, function, dtype: torch.dtype) -> None:
+        with pytest.raises(ShapeError, match=rf"2d: input has dtype {dtype}; needs a floating.*x.float\(\) / 255"):
+            function(IMAGE.to(dtype))
+
     @pytest.mark.parametrize("factor", [0, 1.5, True])
     def test_upsampling_by_something_else_than_a_whole_number(self, factor: object) -> None:
         with pytest.raises(ConfigError, match=f"scale_factor={factor}: give a whole number of at least 1"):

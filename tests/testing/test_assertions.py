@@ -37,12 +37,23 @@ IMAGE, FIELD = random_input(3, (5, 5)), random_input(3, (5, 5), D4)
 GATE = randomize_(_bad.Gate(3, group=D4).double())
 
 
+def same(x: Tensor, g: int) -> Tensor:
+    """Every element leaves x as it is."""
+    return x
+
+
 class TestEquivariant:
     def test_passes_what_is_right(self) -> None:
         for x in (IMAGE, FIELD):
             assert_equivariant(torch.relu, x, group=D4)
         assert_equivariant(GATE, FIELD, group=D4)
         assert_equivariant(lambda x: x.amax((2, 3)), IMAGE, group=D4)
+
+    def test_takes_models_that_view_and_groups_by_name(self) -> None:
+        assert_equivariant(lambda x: x.view(x.size(0), -1).sum(1, keepdim=True), IMAGE, group="D4")
+        assert_equivariant_gradients(lambda x: x.view(x.size(0), -1).square().sum(1), IMAGE, group="D4", act_out=same)
+        with pytest.raises(AssertionError, match="not equivariant under D4"):
+            assert_equivariant(lambda x: x.view(x.size(0), -1), IMAGE, group="D4")
 
     @pytest.mark.parametrize(
         "function",
