@@ -1,8 +1,10 @@
 """The folder of a run: ``config.yaml``, ``metrics.csv``, ``tensorboard/``, ``checkpoints/``."""
 
+import errno
 import itertools
+import os
 import re
-import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,17 @@ from typing import Any
 from equivision.errors import ConfigError, DataError
 
 _HOLDS = ("checkpoints", "metrics.csv", "tensorboard", "config.yaml")
+#: What a run writes, and what one leaves that is killed while it writes.
+_WRITTEN = (
+    *(
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+        "metrics.csv",
+        "config.yaml",
+        "tensorboard/events.out.tfevents*",
+    ),
+    *("checkpoints/.last.ckpt.tmp", "checkpoints/.best.ckpt.tmp", ".metrics.csv.tmp", ".config.yaml.tmp"),
+)
 
 
 def default_folder(data: Any, model: Any) -> Path:
@@ -22,12 +35,12 @@ def default_folder(data: Any, model: Any) -> Path:
 
 
 def check_free(folder: Path) -> None:
-    """Check that a folder holds no run; what one leaves that fails before its first epoch ends does not count.
+    """Check that a folder holds nothing with the name of what a run writes; empty folders do not count.
 
     Raises:
-        ConfigError: it holds one.
+        ConfigError: it does.
     """
-    found = [name for name in ("checkpoints", "metrics.csv") if (folder / name).exists()]
+    found = [name for name in _HOLDS if (folder / name).is_file() or any((folder / name).glob("*"))]
     if found:
         raise ConfigError(
             f"run_dir={folder} holds a run already ({', '.join(found)}): continue it with --resume, replace it with "
@@ -36,13 +49,39 @@ def check_free(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what a run has left, and nothing else."""
-    for name in _HOLDS:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove the files that a run has written, and nothing else."""
+    for pattern in _WRITTEN:
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink()
+    for name in ("checkpoints", "tensorboard"):
+        if (folder / name).is_dir() and not any((folder / name).iterdir()):
+            (folder / name).rmdir()
+
+
+def check_writable(path: Path, option: str, *, is_folder: bool = False) -> None:
+    """Try whether a file (or files in a folder) can be written, and leave nothing behind.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    folder = path if is_folder else path.parent
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        if not is_folder and path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        kind = "folder" if is_folder else "file"
+        raise ConfigError(
+            f"{option} {path}: cannot be written ({error.strerror}); give a {kind} that can be written"
+        ) from error
+    finally:
+        for one in made:
+            if one.is_dir():
+                one.rmdir()
 
 
 def checkpoint_path(given: str | None, folder: Path) -> Path:

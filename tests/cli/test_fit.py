@@ -105,19 +105,37 @@ def test_without_validation_images_the_last_epoch_is_the_best(tiny: list[str], t
 def test_a_run_is_not_overwritten_by_accident(trained: Path, tiny: list[str], tmp_path: Path, capsys) -> None:
     before = (trained / "checkpoints" / "last.ckpt").read_bytes()
     assert main(["fit", *tiny, "--run_dir", str(trained)]) == 2
-    assert "holds a run already (checkpoints, metrics.csv): continue it with --resume" in capsys.readouterr().err
+    assert (
+        "holds a run already (checkpoints, metrics.csv, tensorboard, config.yaml): continue it with --resume"
+        in capsys.readouterr().err
+    )
     assert (trained / "checkpoints" / "last.ckpt").read_bytes() == before
 
     folder = tmp_path / "run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "old.ckpt").touch()
-    (folder / "notes.txt").write_text("mine")
+    for name in ("checkpoints/mine.ckpt", "checkpoints/best.ckpt", "notes.txt"):
+        (folder / name).write_text("mine")
     overwrite = ["fit", *tiny, "--run_dir", str(folder), "--overwrite"]
     assert main([*overwrite, "--model.lr", "-1"]) == 2
-    assert (folder / "checkpoints" / "old.ckpt").exists(), "nothing is removed before everything is checked"
+    assert (folder / "checkpoints" / "best.ckpt").read_text() == "mine", (
+        "nothing is removed before everything is checked"
+    )
     assert main([*overwrite, "--trainer.max_epochs", "1"]) == 0
-    assert not (folder / "checkpoints" / "old.ckpt").exists()
-    assert (folder / "notes.txt").read_text() == "mine"
+    assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 0
+    for name in ("checkpoints/mine.ckpt", "notes.txt"):
+        assert (folder / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.csv", "tensorboard/notes.txt", "checkpoints/old.ckpt"])
+def test_files_of_the_user_are_not_removed(name: str, tiny: list[str], tmp_path: Path, capsys) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("seed_everything: 3")
+    config = ["--config", str(path)] if name == "config.yaml" else []
+    assert main(["fit", *config, *tiny, "--run_dir", str(tmp_path)]) == 2
+    assert f"holds a run already ({name.split('/')[0]})" in capsys.readouterr().err
+    assert path.read_text() == "seed_everything: 3"
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
 
 
 def test_fast_dev_run_writes_nothing(tiny: list[str], tmp_path: Path, capsys) -> None:
