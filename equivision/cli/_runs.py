@@ -5,9 +5,11 @@ import itertools
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from equivision.errors import ConfigError, DataError
 
@@ -23,6 +25,8 @@ _WRITTEN = (
     ),
     *("checkpoints/.last.ckpt.tmp", "checkpoints/.best.ckpt.tmp", ".metrics.csv.tmp", ".config.yaml.tmp"),
 )
+#: Options that do not change what is trained.
+_FREE = ("data.init_args.num_workers", "data.init_args.predict_folder")
 
 
 def default_folder(data: Any, model: Any) -> Path:
@@ -82,6 +86,53 @@ def check_writable(path: Path, option: str, *, is_folder: bool = False) -> None:
         for one in made:
             if one.is_dir():
                 one.rmdir()
+
+
+def check_same(folder: Path, now: Mapping[str, Any]) -> None:
+    """Compare the options of model and data with those that a run was started with.
+
+    Args:
+        folder: of the run.
+        now: the options that it is to go on with.
+
+    Raises:
+        ConfigError: one differs that decides what is trained.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        return
+    then = read_configuration(path)
+    for part in ("model", "data"):
+        old, new = _flat(then.get(part), part), _flat(now.get(part), part)
+        for name in (name for name in old if name in new and name not in _FREE and old[name] != new[name]):
+            option = name.replace("data.init_args.", "data.").removesuffix(".class_path")
+            raise ConfigError(
+                f"--{option} {new[name]}: the run in {folder} was trained with {option}={old[name]}, and goes on with "
+                f"that only; resume with 'equivision fit --run_dir {folder} --resume', which takes the options of the "
+                "run, or start a new run with another --run_dir"
+            )
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """The ``config.yaml`` of a run.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}): restore it, or remove it") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is no configuration of equivision fit: restore it, or remove it")
+    return found
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    """Nested tables as one, with names such as ``data.init_args.seed``."""
+    if not isinstance(value, Mapping) or not value:
+        return {name: value or None if isinstance(value, Mapping) else value}
+    return {key: item for part, inner in value.items() for key, item in _flat(inner, f"{name}.{part}").items()}
 
 
 def checkpoint_path(given: str | None, folder: Path) -> Path:

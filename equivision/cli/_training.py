@@ -86,7 +86,8 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, command: str, arguments: list[str]) -> None:
         self._command = command
-        configuration = None if command == "fit" else _runs.configuration_of(arguments)
+        measures = command != "fit" or "--resume" in arguments  # a run that is there
+        configuration = _runs.configuration_of(arguments) if measures else None
         if configuration is not None:
             arguments = ["--config", str(configuration), *arguments]
         super().__init__(
@@ -162,6 +163,7 @@ class TrainingCLI(LightningCLI):
             self._say(f"nothing to resume in {self.run_dir}: starting from the beginning")
         elif config.resume:
             self.path = last
+            _runs.check_same(self.run_dir, self._options(config))
         elif config.ckpt_path:
             self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         if self.path is not None:
@@ -249,12 +251,16 @@ class TrainingCLI(LightningCLI):
             raise SystemExit(130) from None
         self._conclude()
 
+    def _options(self, config: Any) -> dict[str, Any]:
+        """All options as plain values."""
+        return yaml.safe_load(self._parser("fit").dump(config, skip_none=False, skip_validation=True))
+
     def _save_configuration(self, config: Any) -> None:
-        kept = yaml.safe_load(self._parser("fit").dump(config, skip_none=False))
-        kept = {
-            name: value for name, value in kept.items() if name not in ("config", "resume", "overwrite", "ckpt_path")
-        }
+        hidden = ("config", "resume", "overwrite", "ckpt_path")
+        kept = {name: value for name, value in self._options(config).items() if name not in hidden}
         kept["run_dir"] = str(self.run_dir)
+        if config.resume and self.checkpoint is not None:  # the run goes on with the seed that it was started with
+            kept["seed_everything"] = self.checkpoint["callbacks"]["SeedEachEpoch"]["seed"]
         with atomic_write(self.run_dir / "config.yaml", "w", encoding="utf-8") as file:
             yaml.safe_dump(kept, file, sort_keys=False)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from equivision.cli import main
@@ -133,24 +134,48 @@ def test_a_resumed_run_keeps_its_seed(tiny: list[str], tmp_path: Path) -> None:
         run = ["fit", *tiny, "--trainer.max_epochs", epochs, "--run_dir", str(tmp_path), "--resume"]
         assert main([*run, "--seed_everything", seed]) == 0
         seeds.append(read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["callbacks"]["SeedEachEpoch"]["seed"])
+        assert yaml.safe_load((tmp_path / "config.yaml").read_text())["seed_everything"] == 7
     assert seeds == [7, 7]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--model.width", "3"], r"was trained with width=2, but the configuration says width=3"),
-        (["--model.group", "D4"], r"was trained with group=None, but the configuration says group=D4"),
-        (["--model.optimizer", "sgd"], r"was trained with optimizer=adam, but the configuration says optimizer=sgd"),
-        (["--model.model", "z2cnn"], r"was trained with model=p4cnn, but the configuration says model=z2cnn"),
+        (["--model.width", "3"], "--model.width 3: the run in {} was trained with model.width=2, and goes on"),
+        (["--model.group", "D4"], "--model.group D4: the run in {} was trained with model.group=None"),
+        (["--model.optimizer", "sgd"], "--model.optimizer sgd: the run in {} was trained with model.optimizer=adam"),
+        (["--model.lr", "0.5"], "--model.lr 0.5: the run in {} was trained with model.lr=0.01"),
+        (["--model.model", "z2cnn"], "--model.model z2cnn: the run in {} was trained with model.model=p4cnn"),
+        (["--data.seed", "5"], "--data.seed 5: the run in {} was trained with data.seed=0"),
     ],
 )
 def test_only_the_same_network_goes_on(change: list[str], message: str, trained: Path, tiny: list[str], capsys) -> None:
+    before = (trained / "config.yaml").read_text()
     assert main(["fit", *tiny, "--run_dir", str(trained), "--resume", *change]) == 2
-    assert message in capsys.readouterr().err
+    assert message.format(trained) in capsys.readouterr().err
+    assert (trained / "config.yaml").read_text() == before
 
 
-def test_a_network_without_a_name_is_compared_by_its_weights(
+def test_a_run_goes_on_with_its_own_options(tiny: list[str], tmp_path: Path, capsys) -> None:
+    run = ["--run_dir", str(tmp_path)]
+    assert main(["fit", *tiny, *run, "--trainer.max_epochs", "1", "--model.lr", "0.02", "--data.seed", "3"]) == 0
+    assert main(["fit", *run, "--resume", "--trainer.max_epochs", "2", "--data.num_workers", "1"]) == 0
+    options = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert options["model"]["lr"] == 0.02
+    assert options["data"]["init_args"]["seed"] == 3
+    assert [line.split(",")[:3] for line in (tmp_path / "metrics.csv").read_text().splitlines()[1:]] == [
+        ["1", "3", "0.02"],
+        ["2", "6", "0.02"],
+    ]
+    (tmp_path / "config.yaml").write_text("[")
+    assert main(["fit", *tiny, *run, "--resume"]) == 2
+    assert "config.yaml cannot be read" in capsys.readouterr().err
+    (tmp_path / "config.yaml").write_text("text")
+    assert main(["fit", *tiny, *run, "--resume"]) == 2
+    assert "config.yaml is no configuration of equivision fit" in capsys.readouterr().err
+
+
+def test_a_network_without_a_name_is_compared_by_its_options(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.syspath_prepend(HELPERS)
@@ -168,7 +193,7 @@ def test_a_network_without_a_name_is_compared_by_its_weights(
     assert main(["test", "--run_dir", str(tmp_path)]) == 0
     assert "rotated90" in capsys.readouterr().out
     assert main([*run, "--trainer.max_epochs", "2", "--resume", "--model.model.width", "5"]) == 2
-    assert "do not fit the model (size mismatch for model.layers.1.weight" in capsys.readouterr().err
+    assert "--model.model.init_args.width 5: the run in" in capsys.readouterr().err
 
 
 def test_contradictions(trained: Path, tiny: list[str], capsys) -> None:
