@@ -111,19 +111,40 @@ class ClassificationTask(lightning.LightningModule):
         """Mean cross-entropy of a batch."""
         images, labels = batch
         logits = self(images)
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = self._loss(logits, labels)
         self.train_accuracy(logits, labels)
         self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(labels))
         self._log_epoch("train/loss", loss.detach(), len(labels))
         self._log_epoch("train/accuracy", self.train_accuracy, len(labels))
         return loss
 
+    def _loss(self, logits: Float[Tensor, "batch num_classes"], labels: Tensor) -> Float[Tensor, ""]:
+        """Mean cross-entropy.
+
+        Raises:
+            ConfigError: training has diverged.
+            DataError: the loss of a network that is not being trained is not finite.
+        """
+        loss = nn.functional.cross_entropy(logits, labels)
+        if torch.isfinite(loss):
+            return loss
+        if self.trainer.state.fn != "fit":
+            raise DataError(
+                f"the loss is {loss.item()}: the network gives outputs that are not finite; use another checkpoint, "
+                "and check that the images are finite"
+            )
+        raise ConfigError(
+            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
+            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}, and check that the "
+            "images are finite"
+        )
+
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Accuracy and loss of a batch."""
         images, labels = batch
         logits = self(images)
         self.val_accuracy(logits, labels)
-        self._log_epoch("val/loss", nn.functional.cross_entropy(logits, labels), len(labels))
+        self._log_epoch("val/loss", self._loss(logits, labels), len(labels))
         self._log_epoch("val/accuracy", self.val_accuracy, len(labels))
 
     def on_test_start(self) -> None:
@@ -141,13 +162,22 @@ class ClassificationTask(lightning.LightningModule):
         logits = self(images)
         name, accuracy = self._test_names[dataloader_idx], self.test_accuracy[dataloader_idx]
         accuracy(logits, labels)
-        self._log_epoch(f"test/loss/{name}", nn.functional.cross_entropy(logits, labels), len(labels))
+        self._log_epoch(f"test/loss/{name}", self._loss(logits, labels), len(labels))
         self._log_epoch(f"test/accuracy/{name}", accuracy, len(labels))
 
     def predict_step(self, batch: Images | Sequence[Any], batch_idx: int = 0) -> dict[str, Tensor]:
-        """Class, its probability, and the probabilities of all classes, for a batch of images or (images, anything)."""
+        """Class, its probability, and the probabilities of all classes, for a batch of images or (images, anything).
+
+        Raises:
+            DataError: they are not finite.
+        """
         images = batch if isinstance(batch, Tensor) else batch[0]
         probabilities = self(images).softmax(dim=1)
+        if not torch.isfinite(probabilities).all():
+            raise DataError(
+                "the network gives probabilities that are not finite: use another checkpoint, and check that the "
+                "images are finite"
+            )
         probability, best = probabilities.max(dim=1)
         return {"class": best, "probability": probability, "probabilities": probabilities}
 
@@ -225,8 +255,14 @@ class ClassificationTask(lightning.LightningModule):
         """Take over the weights of a checkpoint that :func:`read_checkpoint` read.
 
         Raises:
-            DataError: they do not fit the model.
+            DataError: they do not fit the model, or are not finite.
         """
+        for name, value in checkpoint["state_dict"].items():
+            if isinstance(value, Tensor) and not torch.isfinite(value).all():
+                raise DataError(
+                    f"the weights in {path} are not finite ({name}): training had diverged; use another checkpoint, or "
+                    "train again with a lower learning rate"
+                )
         try:
             self.load_state_dict(checkpoint["state_dict"], strict=strict)
         except RuntimeError as error:

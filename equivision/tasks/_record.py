@@ -26,7 +26,8 @@ class RunRecorder(Checkpoint):
     Args:
         folder: of the run.
         monitor: metric that chooses ``best.ckpt``; when there are no validation images, each epoch is the best so far.
-        mode: whether more or less of it is better; the first of equals is kept.
+        mode: whether more or less of it is better; the first of equals is kept. An epoch whose ``val/loss`` is not
+            finite is never the best.
         on_epoch: called with each new row, by the first process.
 
     Raises:
@@ -93,6 +94,8 @@ class RunRecorder(Checkpoint):
         return counts | metrics | {"seconds": round(time.perf_counter() - self._start, 3)}
 
     def _improves(self, row: Row) -> bool:
+        if not math.isfinite(row.get("val/loss", 0.0)):
+            return False
         if self.best is None or self.monitor not in self.best:
             return True
         if self.monitor not in row or math.isnan(row[self.monitor]):

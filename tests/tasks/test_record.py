@@ -25,8 +25,14 @@ class Scripted(ClassificationTask):
         self.log("val/accuracy", torch.tensor(self.script[self.current_epoch]), batch_size=len(batch[1]))
 
 
-def run(folder: Path, script: tuple[float, ...], recorder: RunRecorder | None = None, **options: Any) -> RunRecorder:
-    task = Scripted(width=2)
+def run(
+    folder: Path,
+    script: tuple[float, ...],
+    recorder: RunRecorder | None = None,
+    task: Scripted | None = None,
+    **options: Any,
+) -> RunRecorder:
+    task = task or Scripted(width=2)
     task.script = script
     recorder = recorder or RunRecorder(folder)
     trainer = make.trainer(
@@ -55,6 +61,19 @@ def test_the_best_checkpoint(script: tuple[float, ...], best: int, tmp_path: Pat
     assert read_checkpoint(recorder.best_path)["epoch"] == best
     assert read_checkpoint(recorder.last_path)["epoch"] == len(script) - 1
     assert recorder.best is recorder.rows[best]
+
+
+class Diverging(Scripted):
+    """Validation loss is not finite in the first and the last epoch."""
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        self.log("val/loss", torch.tensor((math.nan, 1.0, math.inf)[self.current_epoch]), batch_size=len(batch[1]))
+
+
+def test_an_epoch_without_a_finite_loss_is_not_the_best(tmp_path: Path) -> None:
+    recorder = run(tmp_path, (0.8, 0.1, 0.9), task=Diverging(width=2))
+    assert read_checkpoint(recorder.best_path)["epoch"] == 1
 
 
 def test_less_can_be_better(tmp_path: Path) -> None:
