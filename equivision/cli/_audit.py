@@ -86,6 +86,8 @@ def _check(options: Namespace, suffix: str) -> None:
         raise ConfigError(f"--num_images {options.num_images}: an audit needs at least one image")
     if suffix not in (".html", ".json"):
         raise ConfigError(f"--output {options.output}: give a file that ends in .html or .json")
+    if options.output is not None:
+        _runs.check_writable(Path(options.output), "--output")
 
 
 def _task(options: Namespace, module: Any) -> ClassificationTask:

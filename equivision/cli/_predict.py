@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from equivision.cli._pictures import read_like_training
+from equivision.cli._runs import check_writable
 from equivision.cli._screen import Parser, say
 from equivision.data import ImageData
 from equivision.errors import ConfigError
@@ -36,6 +37,7 @@ def run(command: str, arguments: list[str]) -> int:
     options = _parser(command).parse_args(arguments)
     if options.batch_size < 1:
         raise ConfigError(f"--batch_size {options.batch_size}: a batch needs at least one picture")
+    check_writable(options.output, "--output")
     device = _device(options.device)
     task = ClassificationTask.load_from_checkpoint(options.ckpt_path, map_location=device)
     data = read_like_training(task, options.images, skip_bad=options.skip_bad)

@@ -20,6 +20,8 @@ _NOISE = (
     ".*across ranks is zero.*",
     ".*treespec, LeafSpec.*",
 )
+#: Packages that check options themselves; an error that one of them raises is about what the user has given.
+_LIBRARIES = ("torch", "lightning", "lightning_fabric", "lightning_utilities", "torchmetrics", "jsonargparse")
 
 
 def say(text: str) -> None:
@@ -53,7 +55,18 @@ def explain(error: BaseException) -> str | None:
         cause = cause.__cause__
     if type(error).__name__ == "MisconfigurationException" or isinstance(error, OSError):
         return " ".join(str(error).split())
+    if isinstance(error, ValueError | RuntimeError | TypeError | ZeroDivisionError) and _raised_by(error) in _LIBRARIES:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return f"{lines[0]} (use --traceback to see where)"
     return None
+
+
+def _raised_by(error: BaseException) -> str:
+    """The package that an error was raised in."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else str(frame.tb_frame.f_globals.get("__name__", "")).split(".", 1)[0]
 
 
 def parser_message(text: str) -> str:

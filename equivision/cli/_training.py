@@ -130,6 +130,7 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning about arguments that do not come from ``sys.argv``."""
         self.config = parser.parse_args(args)
+        self._check_numbers(self.config[self._command])
 
     def _parse_ckpt_path(self) -> None:
         """Lightning's own way with checkpoints is not used; see before_instantiate_classes."""
@@ -141,6 +142,8 @@ class TrainingCLI(LightningCLI):
         if self._command == "fit":
             self._find_start(config)
             return
+        if config.output:
+            _runs.check_writable(Path(config.output), "--output")
         self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         self.checkpoint = read_checkpoint(self.path)
         trained = self.checkpoint["hyper_parameters"]
@@ -152,6 +155,17 @@ class TrainingCLI(LightningCLI):
         for name, value in trained.items():
             if name not in _FROM_DATA and not (name == "model" and value is None):
                 config.model[name] = value
+
+    def _check_numbers(self, config: Any) -> None:
+        """Check numbers that neither the parser nor Lightning's trainer checks."""
+        data = config.data.get("init_args") or {}
+        for option, value, least, cure in (
+            ("--data.num_workers", data.get("num_workers"), 0, "0 prepares the batches in the same process"),
+            ("--seed_everything", config.get("seed_everything"), 0, "every whole number from 0 on is a seed"),
+            ("--trainer.accumulate_grad_batches", config.trainer.accumulate_grad_batches, 1, "1 does without"),
+        ):
+            if isinstance(value, int) and value < least:
+                raise ConfigError(f"{option} {value}: must be at least {least}; {cure}")
 
     def _find_start(self, config: Any) -> None:
         """Find the checkpoint to start from."""
@@ -190,6 +204,8 @@ class TrainingCLI(LightningCLI):
             and _is_first()
         ):
             _runs.check_free(self.run_dir)
+        if self._command == "fit" and not config.trainer.fast_dev_run and _is_first():
+            _runs.check_writable(self.run_dir, "--run_dir", is_folder=True)
 
     def _compare(self, trained: dict[str, Any]) -> None:
         names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args", "optimizer"]
@@ -222,7 +238,7 @@ class TrainingCLI(LightningCLI):
         plugins = [*_as_list(settings.plugins), SafeCheckpointIO()]
         try:
             return super().instantiate_trainer(callbacks=callbacks, plugins=plugins, **kwargs)
-        except (ValueError, ImportError, MisconfigurationException) as error:
+        except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
             raise ConfigError(f"the trainer cannot be set up: {error}") from error
 
     def _tensorboard(self) -> TensorBoardLogger:

@@ -43,6 +43,11 @@ FOLDERS = "--data ImageFolderDataModule --data.train_split= --data.val_size 2 --
         (f"{DIGITS} --trainer.max_epochs -5", "`max_epochs` must be a non-negative integer or -1"),
         (f"{DIGITS} --trainer.accelerator abacus", "abacus"),
         (f"{DIGITS} --trainer.callbacks nowhere.Callback", "No module named 'nowhere'"),
+        (f"{DIGITS} --trainer.strategy foo", "the trainer cannot be set up: "),
+        (f"{DIGITS} --trainer.accumulate_grad_batches 0", "--trainer.accumulate_grad_batches 0: must be at least 1"),
+        (f"{DIGITS} --data.num_workers -1", "--data.num_workers -1: must be at least 0; 0 prepares the batches in"),
+        (f"{DIGITS} --seed_everything -1", "--seed_everything -1: must be at least 0"),
+        (f"{DIGITS} --run_dir /proc/nope", "--run_dir /proc/nope: cannot be written (No such file or directory); give"),
         (f"{DIGITS} --ckpt_path nowhere.ckpt", "there is no checkpoint nowhere.ckpt"),
         (f"{DIGITS} --ckpt_path best", "run_dir=run has no checkpoint best.ckpt: train with equivision fit first"),
     ],
@@ -50,7 +55,7 @@ FOLDERS = "--data ImageFolderDataModule --data.train_split= --data.val_size 2 --
 def test_fit(options: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EQUIVISION_DATA", raising=False)
-    assert main(["fit", *options.split(), "--run_dir", "run"]) == 2
+    assert main(["fit", "--run_dir", "run", *options.split()]) == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("equivision: error: ")
     assert shown.err.count("\n") == 1
@@ -112,3 +117,21 @@ def test_a_data_module_without_classes(tmp_path: Path, capsys) -> None:
         "BoringDataModule has no attribute in_channels: a data module for classification says"
         in capsys.readouterr().err
     )
+
+
+def test_what_a_library_refuses_is_one_line(tiny: list[str], tmp_path: Path, capsys) -> None:
+    tiny[tiny.index("--trainer.limit_train_batches") + 1] = "1"
+    run = ["fit", *tiny, "--trainer.val_check_interval", "3", "--run_dir", str(tmp_path / "run")]
+    assert main(run) == 2
+    error = capsys.readouterr().err
+    assert "`val_check_interval` (3) must be less than or equal" in error
+    assert error.endswith("(use --traceback to see where)\n")
+    assert error.count("\n") == 1
+
+
+def test_the_output_is_tried_first(trained: Path, tmp_path: Path, capsys) -> None:
+    path = str(trained / "checkpoints" / "last.ckpt")
+    for command in (["predict", "--images", "nowhere"], ["test", "--data", "DigitsDataModule"]):
+        for output, why in ((str(tmp_path), "Is a directory"), ("/proc/x/y.csv", "No such file or directory")):
+            assert main([*command, "--ckpt_path", path, "--output", output]) == 2
+            assert f"--output {output}: cannot be written ({why}); give a file" in capsys.readouterr().err
