@@ -1,12 +1,18 @@
 """The reference action of a group on images and feature maps, and rotation by any angle."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equivision.errors import GroupMismatchError, ShapeError
+from equivision.errors import ConfigError, GroupMismatchError, ShapeError
+from equivision.functional._conv import check_floating
 from equivision.groups import PlanarGroup, planar
 from equivision.reps import Representation, regular
+
+_MODES = ("nearest", "bilinear", "bicubic")
+_OUTSIDE = ("zeros", "border", "reflection")
 
 
 def _laid_out_as(moved: Tensor, x: Tensor) -> Tensor:
@@ -106,7 +112,8 @@ def rotate(
         padding_mode: what lies outside: ``"zeros"``, ``"border"`` or ``"reflection"``.
 
     Raises:
-        ShapeError: x is not 4-d, or the number of angles is not the number of images.
+        ConfigError: unknown mode or padding mode, or an angle that is not finite.
+        ShapeError: x is not 4-d or holds whole numbers, or the number of angles is not the number of images.
 
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> torch.allclose(rotate(x, 90.0), torch.rot90(x, 1, (-2, -1)), atol=1e-5)
@@ -114,11 +121,17 @@ def rotate(
     """
     if x.ndim != 4:
         raise ShapeError(f"x has shape {tuple(x.shape)}: rotate needs [batch, channel, height, width]")
+    check_floating(x, "rotate")
+    for name, value, known in (("mode", mode, _MODES), ("padding_mode", padding_mode, _OUTSIDE)):
+        if value not in known:
+            raise ConfigError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, known))}")
     angles = torch.as_tensor(degrees, dtype=torch.float64, device="cpu").reshape(-1)
     if angles.numel() not in (1, x.shape[0]):
         raise ShapeError(
             f"degrees has {angles.numel()} entries for {x.shape[0]} images: give one angle, or one an image"
         )
+    if not torch.compiler.is_compiling() and not all(map(math.isfinite, angles.tolist())):
+        raise ConfigError(f"degrees={degrees}: give finite angles")
     radians = torch.deg2rad(angles.expand(x.shape[0]))
     cos, sin = torch.cos(radians), torch.sin(radians)
     zero, ratio = torch.zeros_like(cos), x.shape[-2] / x.shape[-1]

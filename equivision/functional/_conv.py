@@ -6,6 +6,7 @@ maps of one ordinary convolution with an expanded filter bank.
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from equivision.errors import ConfigError, GridError, ShapeError
 from equivision.filters import reversed_axes
 from equivision.functional._filters import group_filters, lift_filters, project_filters, transposed_filters
-from equivision.functional._grid import check_grid, check_square
+from equivision.functional._grid import check_fits, check_grid, check_square
 from equivision.groups import PlanarGroup
 
 Size2 = int | tuple[int, int]
@@ -21,16 +22,17 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 PADDING_MODES: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
 
 
-def pair(value: Size2, name: str = "size") -> tuple[int, int]:
+def pair(value: Size2, name: str = "size", *, least: int = 0) -> tuple[int, int]:
     """One number for both axes, or a pair (height, width).
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither, or less than ``least``.
     """
-    if isinstance(value, int):
-        return (value, value)
-    if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, int) for v in value):
-        return (value[0], value[1])
+    both = (value, value) if isinstance(value, int) else value
+    if isinstance(both, (tuple, list)) and len(both) == 2 and all(isinstance(v, int) for v in both):
+        if both[0] < least or both[1] < least:
+            raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
+        return (both[0], both[1])
     raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
 
 
@@ -38,7 +40,20 @@ def check_floating(x: Tensor, layer: str) -> None:
     """Raise ShapeError for whole numbers, such as the bytes of a picture, on which weights cannot act."""
     if not x.dtype.is_floating_point:
         raise ShapeError(
-            f"{layer}: input has dtype {x.dtype}; needs a floating-point dtype. For the bytes of a picture: x.float() / 255"
+            f"{layer}: input has dtype {x.dtype}; needs a floating-point dtype. "
+            "For the bytes of a picture: x.float() / 255"
+        )
+
+
+def check_dtypes(x: Tensor, weight: Tensor, layer: str) -> None:
+    """Raise ShapeError when input and weights differ in dtype, unless autocast makes them equal."""
+    if x.dtype == weight.dtype:
+        return
+    check_floating(x, layer)
+    if not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(
+            f"{layer}: input has dtype {x.dtype}, the weights {weight.dtype}: convert one of them, as in "
+            f"x.to({weight.dtype}) or layer.to({x.dtype})"
         )
 
 
@@ -95,21 +110,40 @@ def _convolve(
     groups: int,
     padding_mode: str,
     strict: bool,
+    slots: int | None = None,
 ) -> Tensor:
+    """One ordinary convolution; ``slots`` is the length of the group axis that x and bank have flattened, if any."""
     kernel_size = (bank.shape[-2], bank.shape[-1])
-    steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
+    steps, spread = pair(stride, "stride", least=1), pair(dilation, "dilation", least=1)
     border = resolve_padding(padding, kernel_size, spread)
     if x.shape[1] != bank.shape[1] * groups:
+        counted, given, taken = ("channel(s)" if slots is None else "field(s)"), x.shape[1], bank.shape[1] * groups
+        given, taken = given // (slots or 1), taken // (slots or 1)
         raise ShapeError(
-            f"{layer}: input has {x.shape[1]} maps (shape {tuple(x.shape)} after flattening the group axis), "
-            f"the filters take {bank.shape[1] * groups}"
+            f"{layer}: input has {given} {counted}, the filters take {taken}: build the layer with "
+            f"in_channels={given}, or give it {taken} {counted}"
         )
+    check_dtypes(x, bank, layer)
+    size = (x.shape[-2], x.shape[-1])
+    check_fits(layer, size, kernel_size, border, spread)
     if strict:
-        check_grid(layer, group, (x.shape[-2], x.shape[-1]), kernel_size, steps, border, spread)
+        check_grid(layer, group, size, kernel_size, steps, border, spread)
     if padding_mode != "zeros" and border != (0, 0):
+        _check_border(layer, size, border, padding_mode)
         x = F.pad(x, (border[1], border[1], border[0], border[0]), mode=padding_mode)
         border = (0, 0)
     return F.conv2d(x, bank, bias, steps, border, spread, groups)
+
+
+def _check_border(layer: str, size: tuple[int, int], border: tuple[int, int], padding_mode: str) -> None:
+    """Raise ShapeError when the image is too small to be continued by itself."""
+    spare = {"reflect": 1, "circular": 0}.get(padding_mode)
+    if spare is not None and (size[0] < border[0] + spare or size[1] < border[1] + spare):
+        raise ShapeError(
+            f"{layer}: padding={border} with padding_mode={padding_mode!r} needs at least "
+            f"{border[0] + spare} x {border[1] + spare} pixels, the input has {size[0]} x {size[1]}: use less padding, "
+            "or padding_mode='zeros' or 'replicate'"
+        )
 
 
 def _over_group(bias: Tensor | None, order: int) -> Tensor | None:
@@ -197,6 +231,7 @@ def group_conv2d(
     y = _convolve(
         flatten_group(x, group, "GroupConv2d"), bank, _over_group(bias, group.order), layer="GroupConv2d", group=group,
         stride=stride, padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
+        slots=group.order,
     )  # fmt: skip
     return y.unflatten(1, (-1, group.order))
 
@@ -232,7 +267,7 @@ def project_conv2d(
     bank = project_filters(weight, group, table)
     return _convolve(
         flatten_group(x, group, "ProjectConv2d"), bank, bias, layer="ProjectConv2d", group=group, stride=stride,
-        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
+        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
     )  # fmt: skip
 
 
@@ -274,7 +309,8 @@ def group_conv_transpose2d(
 
     Source: the G-CNN segmentation study, eq. 11.
     """
-    steps, border, spread = pair(stride, "stride"), pair(padding, "padding"), pair(dilation, "dilation")
+    steps, spread = pair(stride, "stride", least=1), pair(dilation, "dilation", least=1)
+    border = pair(padding, "padding")
     extra = pair(output_padding, "output_padding")
     check_output_padding(group, extra, strict=strict)
     if strict:
@@ -283,5 +319,6 @@ def group_conv_transpose2d(
     maps = flatten_group(x, group, "GroupConvTranspose2d")
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
+    check_dtypes(maps, bank, "GroupConvTranspose2d")
     y = F.conv_transpose2d(maps, bank, _over_group(bias, group.order), steps, border, extra, groups, spread)
     return y.unflatten(1, (-1, group.order))

@@ -5,7 +5,9 @@ positions ``0, s, 2s, ...``. They are centred on the image, and so are mapped to
 reflections, if and only if ``(n + 2p - d(k - 1) - 1) mod s == 0``.
 """
 
-from equivision.errors import GridError, GroupMismatchError
+from dataclasses import dataclass, replace
+
+from equivision.errors import GridError, GroupMismatchError, ShapeError
 from equivision.filters import has_quarter_turns, reversed_axes
 from equivision.groups import PlanarGroup
 
@@ -27,25 +29,75 @@ def check_square(group: PlanarGroup, **options: Pair) -> None:
             )
 
 
-def _cures(size: int, kernel: int, stride: int, padding: int, dilation: int, *, pooling: bool) -> str:
-    def exact(n: int, k: int, p: int) -> bool:
-        fits = n > 0 and k > 0 and p >= 0 and n + 2 * p >= dilation * (k - 1) + 1 and (2 * p <= k or not pooling)
-        return fits and leftover(n, k, stride, p, dilation) == 0
+def check_fits(layer: str, size: Pair, kernel_size: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1)) -> None:
+    """Raise :class:`ShapeError` when the window is larger than the padded image."""
+    for axis, name in enumerate(("height", "width")):
+        n, k, p, d = (pair[axis] for pair in (size, kernel_size, padding, dilation))
+        if n + 2 * p < d * (k - 1) + 1:
+            raise ShapeError(
+                f"{layer}: {name} {n} with padding={p} is smaller than the window of {d * (k - 1) + 1} pixels "
+                f"(kernel_size={k}, dilation={d}): give images of at least {max(d * (k - 1) + 1 - 2 * p, 1)} pixels, "
+                "or use a smaller kernel or more padding"
+            )
 
-    reach = range(-2 * stride, 2 * stride + 1)
-    sizes = [size + i for i in reach if exact(size + i, kernel, padding)]
-    paddings = [padding + i for i in reach if exact(size, kernel, padding + i)]
-    kernels = [kernel + i for i in reach if exact(size, kernel + i, padding)]
-    near = [
-        f"{name} {', '.join(map(str, sorted(sorted(values, key=lambda v: abs(v - now))[:3])))}"
-        for name, values, now in (
-            ("size", sizes, size),
-            ("padding", paddings, padding),
-            ("kernel_size", kernels, kernel),
+
+@dataclass(frozen=True)
+class _Window:
+    """Size and options of a sliding window, each for rows and columns."""
+
+    size: Pair
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+
+    def shifted(self, *names: str, by: int, axes: tuple[int, ...] = (0, 1)) -> "_Window":
+        """The same window with a number added to some of its options."""
+
+        def moved(pair: Pair) -> Pair:
+            return (pair[0] + by * (0 in axes), pair[1] + by * (1 in axes))
+
+        return replace(self, **{name: moved(getattr(self, name)) for name in names})
+
+    def rests(self, group: PlanarGroup) -> Pair:
+        """Pixels left over at the far edge of either axis, where the group reverses it."""
+        options = zip(self.size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        rows, columns = (
+            leftover(*option) if moved else 0 for option, moved in zip(options, reversed_axes(group), strict=True)
         )
-        if values
-    ]
-    return "; or ".join(near)
+        return (rows, columns)
+
+    def runs(self, *, pooling: bool) -> bool:
+        """Whether torch can run it: it fits, and a pool pads by no more than half its window, which is not 1 pixel."""
+        options = zip(self.size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        return all(
+            min(n, k, s) > 0 and p >= 0 and n + 2 * p > d * (k - 1) and not (pooling and (2 * p > k or k == 1))
+            for n, k, s, p, d in options
+        )
+
+
+def _cures(window: _Window, group: PlanarGroup, *, pooling: bool) -> str:
+    """What would be exact, changing one option at a time; for rectangles on both axes at once."""
+
+    def good(*names: str, axes: tuple[int, ...] = (0, 1), only: tuple[int, ...] = (0, 1)) -> str:
+        found: list[_Window] = []
+        reach = 2 * max(window.stride)
+        for by in sorted(range(-reach, reach + 1), key=abs):
+            changed = window.shifted(*names, by=by, axes=axes)
+            if changed.runs(pooling=pooling) and not any(changed.rests(group)[axis] for axis in only):
+                found.append(changed)
+        pairs = sorted(getattr(changed, names[0]) for changed in found[:3])
+        return ", ".join(str(pair[axes[0]] if len(axes) == 1 or pair[0] == pair[1] else pair) for pair in pairs)
+
+    if window.size[0] == window.size[1] and len(set(window.rests(group)) - {0}) == 1 and good("size"):
+        sizes = [f"size {good('size')}"]
+    else:
+        wrong = [axis for axis, rest in enumerate(window.rests(group)) if rest]
+        each = (f"{('height', 'width')[axis]} {good('size', axes=(axis,), only=(axis,))}" for axis in wrong)
+        sizes = [" with ".join(each)]
+    kernels = ("kernel_size", "stride") if pooling and window.kernel_size == window.stride else ("kernel_size",)
+    named = [f"{' and '.join(names)} {values}" for names in (("padding",), kernels) if (values := good(*names))]
+    return "; or ".join(sizes + named)
 
 
 def check_grid(
@@ -76,15 +128,16 @@ def check_grid(
         GroupMismatchError: rows and columns are treated differently, but the group exchanges them.
     """
     check_square(group, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    if stride == (1, 1):
+        return
+    window = _Window(size, kernel_size, stride, padding, dilation)
+    rests = window.rests(group)
     for axis, name in enumerate(("height", "width")):
-        if stride[axis] == 1 or not reversed_axes(group)[axis]:
-            continue
-        n, k, s, p, d = (pair[axis] for pair in (size, kernel_size, stride, padding, dilation))
-        rest = leftover(n, k, s, p, d)
-        if rest:
+        if rests[axis]:
+            n, k, s, p, d = (pair[axis] for pair in (size, kernel_size, stride, padding, dilation))
             raise GridError(
                 f"{layer}: {name} {n} with kernel_size={k}, stride={s}, padding={p}, dilation={d} is not exact under "
-                f"{group.name}: {rest} pixel(s) are left over on one side only, so the sampled positions do not map "
-                f"onto themselves. Exact instead: {_cures(n, k, s, p, d, pooling=pooling)}. With strict=False the "
+                f"{group.name}: {rests[axis]} pixel(s) are left over on one side only, so the sampled positions do not "
+                f"map onto themselves. Exact instead: {_cures(window, group, pooling=pooling)}. With strict=False the "
                 "layer runs all the same, without the guarantee."
             )

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ShapeError
+from equivision.functional._conv import check_dtypes
 from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, inclusion
 
@@ -30,12 +31,18 @@ def group_linear(
     Equivariance: exact, regular to regular.
 
     Raises:
-        ShapeError: x is not ``[batch, feature, group]``.
+        ShapeError: x is not ``[batch, feature, group]`` with the features and the dtype of the weights.
     """
     if x.ndim != 3 or x.shape[2] != group.order:
         raise ShapeError(
             f"GroupLinear: input has shape {tuple(x.shape)}; values on {group.name} are [batch, feature, {group.order}]"
         )
+    if x.shape[1] != weight.shape[1]:
+        raise ShapeError(
+            f"GroupLinear: input has {x.shape[1]} field(s), the weights take {weight.shape[1]}: build the layer with "
+            f"in_features={x.shape[1]}, or give it {weight.shape[1]} field(s)"
+        )
+    check_dtypes(x, weight, "GroupLinear")
     table = table if table is not None else linear_table(group).to(weight.device)
     bank = group_filters(weight[..., None, None], group, table).flatten(1)
     y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))

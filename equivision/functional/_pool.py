@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._conv import Size2, pair
-from equivision.functional._grid import check_grid
+from equivision.functional._grid import check_fits, check_grid
 from equivision.groups import PlanarGroup, Subgroup
 
 PoolMode = Literal["max", "mean", "norm"]
@@ -90,23 +90,32 @@ def coset_pool(
     return _REDUCE[mode](sorted_by_coset.unflatten(2, (subgroup.index, subgroup.order)), 3)
 
 
+def _check_spatial(x: Tensor, layer: str) -> None:
+    if x.ndim not in (4, 5):
+        raise ShapeError(f"{layer}: input has shape {tuple(x.shape)}; needs 4 axes (plane) or 5 (group)")
+
+
 def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str) -> Tensor:
     """Apply a function of ``[B, maps, H, W]`` to 4-d or 5-d features."""
+    _check_spatial(x, layer)
     if x.ndim == 4:
         return function(x)
-    if x.ndim == 5:
-        return function(x.flatten(1, 2)).unflatten(1, (x.shape[1], x.shape[2]))
-    raise ShapeError(f"{layer}: input has shape {tuple(x.shape)}; needs 4 axes (plane) or 5 (group)")
+    return function(x.flatten(1, 2)).unflatten(1, (x.shape[1], x.shape[2]))
 
 
 def _pool_space(
     x: Tensor, layer: str, pool: Callable[..., Tensor], group: PlanarGroup,
     kernel_size: Size2, stride: Size2 | None, padding: Size2, strict: bool,
 ) -> Tensor:  # fmt: skip
-    window, border = pair(kernel_size, "kernel_size"), pair(padding, "padding")
-    step = window if stride is None else pair(stride, "stride")
+    _check_spatial(x, layer)
+    window, border = pair(kernel_size, "kernel_size", least=1), pair(padding, "padding")
+    step = window if stride is None else pair(stride, "stride", least=1)
+    if 2 * border[0] > window[0] or 2 * border[1] > window[1]:
+        raise ConfigError(f"{layer}: padding={border} is more than half of kernel_size={window}: use less padding")
+    size = (x.shape[-2], x.shape[-1])
+    check_fits(layer, size, window, border)
     if strict:
-        check_grid(layer, group, (x.shape[-2], x.shape[-1]), window, step, border, pooling=True)
+        check_grid(layer, group, size, window, step, border, pooling=True)
     return _over_space(x, lambda maps: pool(maps, window, step, border), layer)
 
 

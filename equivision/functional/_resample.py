@@ -36,10 +36,13 @@ def blur_window(size: int, stride: int, sigma: float) -> tuple[int, int]:
 
 def check_blur(stride: int, sigma: float | None, padding_mode: str) -> None:
     """Raise ConfigError for options that :func:`blur_pool2d` does not take."""
-    if stride < 1 or (sigma is not None and sigma <= 0) or padding_mode not in PADDING_MODES:
+    whole = isinstance(stride, int) and not isinstance(stride, bool) and stride >= 1
+    wide = sigma is None or (isinstance(sigma, (int, float)) and math.isfinite(sigma) and sigma > 0)
+    if not whole or not wide or padding_mode not in PADDING_MODES:
         raise ConfigError(
-            f"stride={stride}, sigma={sigma}, padding_mode={padding_mode!r}: stride must be at least 1, "
-            f"sigma positive, padding_mode one of {', '.join(PADDING_MODES)}"
+            f"stride={stride!r}, sigma={sigma!r}, padding_mode={padding_mode!r}: "
+            "stride must be a whole number of at least 1, sigma positive, "
+            f"padding_mode one of {', '.join(PADDING_MODES)}"
         )
 
 

@@ -15,7 +15,7 @@ from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._registry import register
 from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
-from equivision.nn._conv import grid_group
+from equivision.nn._conv import check_count, grid_group
 
 Stem = Literal["small", "large"]
 
@@ -83,8 +83,7 @@ class ResNet(nn.Module):
         if stem not in ("small", "large"):
             raise ConfigError(f"stem={stem!r} is not known: choose 'small' or 'large'")
         for name, value in (("width", width), ("in_channels", in_channels), ("num_classes", num_classes)):
-            if value < 1:
-                raise ConfigError(f"{name}={value}: give a whole number of at least 1")
+            check_count(name, value)
         self.group = grid_group(group)
         kernel = 3 if stem == "small" else 7
         lift = LiftConv2d(in_channels, width, kernel, group=self.group, padding=kernel // 2, bias=False)

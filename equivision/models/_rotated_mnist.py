@@ -14,7 +14,7 @@ from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._registry import register
 from equivision.nn import GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._conv import grid_group
+from equivision.nn._conv import check_count, grid_group
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 4)
 
@@ -39,8 +39,7 @@ class RotatedMNISTNet(nn.Module):
     def __init__(self, width: int, group: PlanarGroup | None, in_channels: int, num_classes: int) -> None:
         super().__init__()
         for name, value in (("width", width), ("in_channels", in_channels), ("num_classes", num_classes)):
-            if value < 1:
-                raise ConfigError(f"{name}={value}: give a whole number of at least 1")
+            check_count(name, value)
         first, later, norm, pool = _parts(group)
         layers: list[nn.Module] = []
         for i, kernel in enumerate(_KERNELS):
@@ -84,12 +83,19 @@ def _draw_as_in_the_study(conv: nn.Conv2d | LiftConv2d | GroupConv2d) -> None:
 
 
 @register
-def z2cnn(width: int = 20, in_channels: int = 1, num_classes: int = 10) -> RotatedMNISTNet:
-    """The plain network: ordinary convolutions. 25,210 parameters at width 20.
+def z2cnn(
+    group: PlanarGroup | str = "C1", width: int = 20, in_channels: int = 1, num_classes: int = 10
+) -> RotatedMNISTNet:
+    """The plain network: ordinary convolutions, so the group must be C1. 25,210 parameters at width 20.
+
+    Raises:
+        ConfigError: the group is another one.
 
     >>> sum(p.numel() for p in z2cnn().parameters())
     25210
     """
+    if grid_group(group).order != 1:
+        raise ConfigError(f"group={group!r}: z2cnn has no symmetry but C1; choose the model 'p4cnn' for other groups")
     return RotatedMNISTNet(width, None, in_channels, num_classes)
 
 

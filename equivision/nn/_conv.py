@@ -1,6 +1,7 @@
 """Group convolutions as modules: parameters, and one call of :mod:`equivision.functional`."""
 
 import math
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -39,11 +40,15 @@ def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) ->
         ConfigError: a number is too small, or the value is no number or pair.
         GroupMismatchError: rows and columns differ, but the group exchanges them.
     """
-    both = pair(value, name)
-    if min(both) < least:
-        raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
+    both = pair(value, name, least=least)
     check_square(group, **{name: both})
     return both
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise ConfigError unless the value is a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name}={value!r}: give a whole number of at least 1")
 
 
 def kaiming_uniform_(weight: Tensor, fan_in: float) -> None:
@@ -140,8 +145,7 @@ class GroupConvBase(nn.Module):
 
 def _check_channels(in_channels: int, out_channels: int, groups: int) -> tuple[int, int, int]:
     for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-        if value < 1:
-            raise ConfigError(f"{name}={value}: give a whole number of at least 1")
+        check_count(name, value)
     for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
         if value % groups:
             raise ConfigError(f"{name}={value} must be divisible by groups={groups}")

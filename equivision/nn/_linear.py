@@ -7,10 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
-from equivision.errors import ConfigError
 from equivision.functional._linear import linear_table, restriction_slots
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._conv import Guarantee, kaiming_uniform_
+from equivision.nn._conv import Guarantee, check_count, kaiming_uniform_
 
 
 class GroupLinear(nn.Module):
@@ -50,8 +49,8 @@ class GroupLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if in_features < 1 or out_features < 1:
-            raise ConfigError(f"in_features={in_features}, out_features={out_features}: both must be at least 1")
+        check_count("in_features", in_features)
+        check_count("out_features", out_features)
         self.group = planar(group)
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, in_features, self.group.order)

@@ -1,5 +1,7 @@
 """What users read when a call cannot work: every error of the functions, as seen without checked annotations."""
 
+import math
+
 import pytest
 import torch
 
@@ -44,8 +46,63 @@ class TestAction:
         with pytest.raises(ShapeError, match="degrees has 3 entries for 2 images: give one angle, or one an image"):
             functional.rotate(IMAGE, torch.tensor([1.0, 2.0, 3.0]))
 
+    def test_rotation_of_whole_numbers(self) -> None:
+        with pytest.raises(ShapeError, match=r"rotate: input has dtype torch.uint8; needs a floating.*/ 255"):
+            functional.rotate(IMAGE.byte(), 30.0)
+
+    @pytest.mark.parametrize("name", ["mode", "padding_mode"])
+    def test_unknown_interpolation(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=rf"{name}='best' is not known: choose one of '"):
+            functional.rotate(IMAGE, 30.0, **{name: "best"})
+
+    @pytest.mark.parametrize("degrees", [math.nan, math.inf, torch.tensor([0.0, math.nan])])
+    def test_angles_that_are_not_finite(self, degrees) -> None:
+        with pytest.raises(ConfigError, match=r"degrees=.*: give finite angles"):
+            functional.rotate(IMAGE, degrees)
+
 
 class TestConvolutions:
+    @pytest.mark.parametrize("name", ["stride", "dilation"])
+    def test_no_step(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=f"{name}=0: give whole numbers of at least 1"):
+            functional.lift_conv2d(IMAGE, torch.zeros(2, 3, 3, 3), group=C4, **{name: 0})
+        with pytest.raises(ConfigError, match=f"{name}=0: give whole numbers of at least 1"):
+            functional.group_conv_transpose2d(FIELD, torch.zeros(3, 2, 4, 3, 3), group=C4, **{name: 0})
+
+    def test_other_dtypes(self) -> None:
+        weight, transposed = torch.zeros(2, 3, 3, 3), torch.zeros(3, 2, 4, 3, 3)
+        message = r"input has dtype torch.float64, the weights torch.float32: .* x.to\(torch.float32\) or layer.to"
+        with pytest.raises(ShapeError, match=f"LiftConv2d: {message}"):
+            functional.lift_conv2d(IMAGE.double(), weight, group=C4)
+        with pytest.raises(ShapeError, match=f"GroupConvTranspose2d: {message}"):
+            functional.group_conv_transpose2d(FIELD.double(), transposed, group=C4)
+        with pytest.raises(ShapeError, match=f"GroupLinear: {message}"):
+            functional.group_linear(VALUES.double(), torch.zeros(2, 3, 4), group=C4)
+        with pytest.raises(ShapeError, match=r"LiftConv2d: input has dtype torch.uint8; needs a floating.*/ 255"):
+            functional.lift_conv2d(IMAGE.byte(), weight, group=C4)
+
+    def test_autocast_takes_both_dtypes(self) -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            y = functional.lift_conv2d(IMAGE.bfloat16(), torch.zeros(2, 3, 3, 3), group=C4)
+        assert y.dtype == torch.bfloat16
+
+    @pytest.mark.parametrize(("stride", "strict"), [(1, True), (2, True), (2, False)])
+    def test_kernel_larger_than_the_image(self, stride: int, strict: bool) -> None:
+        with pytest.raises(
+            ShapeError,
+            match=r"LiftConv2d: height 7 with padding=1 is smaller than the window of 31 .*at least 29 pixels",
+        ):
+            functional.lift_conv2d(IMAGE, torch.zeros(2, 3, 31, 31), group=C4, padding=1, stride=stride, strict=strict)
+
+    @pytest.mark.parametrize(("mode", "most"), [("reflect", 6), ("circular", 7)])
+    def test_padding_by_more_than_the_image(self, mode: str, most: int) -> None:
+        weight = torch.zeros(2, 3, 3, 3)
+        functional.lift_conv2d(IMAGE, weight, group=C4, padding=most, padding_mode=mode)
+        with pytest.raises(
+            ShapeError, match=rf"padding_mode='{mode}' needs at least 8 x 8 pixels, the input has 7 x 7"
+        ):
+            functional.lift_conv2d(IMAGE, weight, group=C4, padding=most + 1, padding_mode=mode)
+
     def test_lift_of_a_field(self) -> None:
         with pytest.raises(
             ShapeError, match=r"LiftConv2d: input has shape \(2, 3, 4, 7, 7\); an image is .*GroupConv2d"
@@ -53,7 +110,9 @@ class TestConvolutions:
             functional.lift_conv2d(FIELD, torch.zeros(2, 3, 3, 3), group=C4)
 
     def test_other_number_of_channels(self) -> None:
-        with pytest.raises(ShapeError, match=r"LiftConv2d: input has 3 maps .* the filters take 2"):
+        with pytest.raises(
+            ShapeError, match=r"LiftConv2d: input has 3 channel\(s\), the filters take 2: build.*in_channels=3"
+        ):
             functional.lift_conv2d(IMAGE, torch.zeros(2, 2, 3, 3), group=C4)
 
     @pytest.mark.parametrize(
@@ -71,7 +130,7 @@ class TestConvolutions:
             function(IMAGE, weight, group=C4)
 
     def test_other_number_of_fields(self) -> None:
-        with pytest.raises(ShapeError, match=r"GroupConv2d: input has 12 maps .* the filters take 8"):
+        with pytest.raises(ShapeError, match=r"GroupConv2d: input has 3 field\(s\), the filters take 2: build"):
             functional.group_conv2d(FIELD, torch.zeros(2, 2, 4, 3, 3), group=C4)
         with pytest.raises(ShapeError, match="GroupConvTranspose2d: input has 3 fields, the filters take 2"):
             functional.group_conv_transpose2d(FIELD, torch.zeros(2, 2, 4, 3, 3), group=C4)
@@ -139,9 +198,26 @@ class TestPools:
             ShapeError, match=r"Pool2d: input has shape \(2, 3, 4\); needs 4 axes \(plane\) or 5 \(group\)"
         ):
             pool(VALUES, 2, group=C4, strict=False)
+        with pytest.raises(ShapeError, match=r"Pool2d: input has shape \(4,\); needs 4 axes"):
+            pool(torch.zeros(4), 2, group=C4)
+
+    @pytest.mark.parametrize("pool", [functional.max_pool2d, functional.avg_pool2d])
+    def test_windows(self, pool) -> None:
+        with pytest.raises(ShapeError, match=r"Pool2d: height 7 with padding=0 is smaller than the window of 8 pixels"):
+            pool(IMAGE, 8, group=C4)
+        with pytest.raises(ConfigError, match=r"padding=\(2, 2\) is more than half of kernel_size=\(3, 3\)"):
+            pool(IMAGE, 3, group=C4, padding=2)
+        with pytest.raises(ConfigError, match="stride=0: give whole numbers of at least 1"):
+            pool(IMAGE, 3, group=C4, stride=0)
 
 
 class TestOthers:
+    def test_linear_on_other_features(self) -> None:
+        with pytest.raises(
+            ShapeError, match=r"GroupLinear: input has 3 field\(s\), the weights take 2: .*in_features=3"
+        ):
+            functional.group_linear(VALUES, torch.zeros(2, 2, 4), group=C4)
+
     def test_linear_on_another_shape(self) -> None:
         with pytest.raises(
             ShapeError, match=r"GroupLinear: input has shape \(2, 3, 4\); values on D4 are \[batch, feature, 8\]"
@@ -156,10 +232,23 @@ class TestOthers:
         with pytest.raises(GroupMismatchError, match="subgroup=D2 is not contained in C4"):
             functional.restrict(VALUES, C4, dihedral(2))
 
-    @pytest.mark.parametrize("options", [{"stride": 0}, {"sigma": 0.0}, {"padding_mode": "same"}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"stride": 0},
+            {"stride": "2"},
+            {"stride": (2, 2)},
+            {"stride": 1.5},
+            {"sigma": 0.0},
+            {"sigma": "1"},
+            {"sigma": math.nan},
+            {"padding_mode": "same"},
+        ],
+    )
     def test_blur_options(self, options: dict) -> None:
         with pytest.raises(
-            ConfigError, match="stride must be at least 1, sigma positive, padding_mode one of zeros, reflect"
+            ConfigError,
+            match="stride must be a whole number of at least 1, sigma positive, padding_mode one of zeros, reflect",
         ):
             functional.blur_pool2d(IMAGE, **options)
 

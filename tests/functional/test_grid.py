@@ -82,7 +82,8 @@ def cures(message: str) -> list[tuple[str, int]]:
     return [
         (name, int(number))
         for part in found[1].split("; or ")
-        for name, numbers in [part.split(" ", 1)]
+        if " with " not in part
+        for name, numbers in re.findall(r"([a-z_ ]*[a-z]) (\d.*)", part)
         for number in numbers.split(", ")
     ]
 
@@ -113,9 +114,32 @@ def test_the_cures_for_pools_are_ones_that_torch_can_run(pool) -> None:
             pool(x, k, group=cyclic(4), stride=s, padding=p)
         except GridError as error:
             for name, value in cures(str(error)):
-                option = {"size": n, "kernel_size": k, "padding": p} | {name: value}
+                option = {"size": n, "kernel_size": k, "stride": s, "padding": p}
+                option |= dict.fromkeys(name.split(" and "), value)
+                assert option["kernel_size"] > 1
+                assert k != s or name != "kernel_size"  # the stride may follow the kernel
                 x = random_input(1, (option["size"], option["size"]), batch=1)
-                pool(x, option["kernel_size"], group=cyclic(4), stride=s, padding=option["padding"])
+                pool(x, option["kernel_size"], group=cyclic(4), stride=option["stride"], padding=option["padding"])
+
+
+@pytest.mark.parametrize("group", [cyclic(4), dihedral(2), dihedral(1)], ids=str)
+def test_the_cures_for_rectangles_hold_on_both_axes(group: PlanarGroup) -> None:
+    named = set()
+    for (height, width), k, s, p in product([(9, 8), (8, 9), (7, 10), (8, 10)], (2, 3, 4), (2, 3), (0, 1)):
+        try:
+            functional.max_pool2d(random_input(1, (height, width), batch=1), k, group=group, stride=s, padding=p)
+        except GridError as error:
+            text = str(error).split("Exact instead: ")[1].split(". With strict")[0].split("; or ")
+            sizes = {name: int(first) for name, first in re.findall(r"(height|width) (\d+)", text[0])}
+            assert sizes, text
+            x = random_input(1, (sizes.get("height", height), sizes.get("width", width)), batch=1)
+            functional.max_pool2d(x, k, group=group, stride=s, padding=p)
+            for name, value in [pair for pair in cures(str(error)) if pair[0] not in sizes]:
+                option = {"kernel_size": k, "stride": s, "padding": p} | dict.fromkeys(name.split(" and "), value)
+                x = random_input(1, (height, width), batch=1)
+                functional.max_pool2d(x, option.pop("kernel_size"), group=group, **option)
+                named.add(name)
+    assert named == {"kernel_size", "kernel_size and stride", "padding"}
 
 
 def test_the_message() -> None:
@@ -128,9 +152,7 @@ def test_the_message() -> None:
 
 
 def test_the_message_names_the_axis() -> None:
-    with pytest.raises(
-        GridError, match=r"MaxPool2d: width 9 .* Exact instead: size 6, 8, 10; or kernel_size 1, 3, 5\."
-    ):
+    with pytest.raises(GridError, match=r"MaxPool2d: width 9 .* Exact instead: width 6, 8, 10\."):
         functional.max_pool2d(torch.zeros(1, 1, 8, 9), 2, group=cyclic(2))
 
 

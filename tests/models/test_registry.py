@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import equivision as ev
-from equivision.errors import ConfigError, GridError, GroupMismatchError
+from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.groups import cyclic
 from equivision.models import _registry as registry
 from equivision.models import create_model, list_models, register
@@ -39,8 +39,8 @@ def test_parameter_count_of_the_residual_network() -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_common_arguments(name: str) -> None:
-    group = {} if name == "z2cnn" else {"group": "D1"}
-    net = create_model(name, width=2, in_channels=2, num_classes=7, **group)
+    group = "C1" if name == "z2cnn" else "D1"
+    net = create_model(name, group=group, width=2, in_channels=2, num_classes=7)
     assert net(torch.randn(2, 2, 28, 28)).shape == (2, 7)
 
 
@@ -121,13 +121,24 @@ class TestErrors:
             create_model("resnet50")
 
     def test_unknown_argument(self) -> None:
-        with pytest.raises(ConfigError, match="model 'z2cnn' has no argument 'group': it takes width, in_channels,"):
+        with pytest.raises(
+            ConfigError, match="model 'z2cnn' has no argument 'stem': it takes group, width, in_channels,"
+        ):
+            create_model("z2cnn", stem="small")
+
+    def test_plain_network_with_a_symmetry(self) -> None:
+        with pytest.raises(ConfigError, match="group='C4': z2cnn has no symmetry but C1; choose the model 'p4cnn'"):
             create_model("z2cnn", group="C4")
+
+    def test_image_that_is_too_small(self) -> None:
+        with pytest.raises(ShapeError, match="GroupConv2d: height 2 with padding=0 is smaller than the window of 3"):
+            create_model("p4cnn")(torch.zeros(1, 1, 20, 20))
 
     @pytest.mark.parametrize("name", list_models())
     def test_no_width(self, name: str) -> None:
-        with pytest.raises(ConfigError, match="width=0: give a whole number of at least 1"):
-            create_model(name, width=0)
+        for width in (0, 2.5):
+            with pytest.raises(ConfigError, match=f"width={width}: give a whole number of at least 1"):
+                create_model(name, width=width)
 
     @pytest.mark.parametrize("argument", ["in_channels", "num_classes"])
     @pytest.mark.parametrize("name", list_models())
