@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equivision.cli._pictures import read_like_training
-from equivision.cli._runs import check_writable
+from equivision.cli._runs import check_writable, checkpoint_path
 from equivision.cli._screen import Parser, say
 from equivision.data import ImageData
 from equivision.errors import ConfigError
@@ -21,7 +21,9 @@ def _parser(command: str) -> Parser:
         description="Classify the pictures in a folder and below. Model, classes, image size and channels are those of "
         "the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], as in training.",
     )
-    parser.add_argument("--ckpt_path", "--ckpt-path", type=Path, required=True, help="checkpoint of equivision fit")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ckpt_path", "--ckpt-path", type=Path, help="checkpoint of equivision fit")
+    source.add_argument("--run_dir", "--run-dir", type=Path, help="folder of a run, for its best checkpoint")
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
     parser.add_argument(
         "--output", type=Path, default=Path("predictions.csv"), help="CSV file, predictions.csv by default"
@@ -38,8 +40,9 @@ def run(command: str, arguments: list[str]) -> int:
     if options.batch_size < 1:
         raise ConfigError(f"--batch_size {options.batch_size}: a batch needs at least one picture")
     check_writable(options.output, "--output")
+    path = options.ckpt_path or checkpoint_path(None, options.run_dir)
     device = _device(options.device)
-    task = ClassificationTask.load_from_checkpoint(options.ckpt_path, map_location=device)
+    task = ClassificationTask.load_from_checkpoint(path, map_location=device)
     data = read_like_training(task, options.images, skip_bad=options.skip_bad)
     parts = []
     with torch.inference_mode():

@@ -56,7 +56,7 @@ def explain(error: BaseException) -> str | None:
     if type(error).__name__ == "MisconfigurationException" or isinstance(error, OSError):
         return " ".join(str(error).split())
     if isinstance(error, ValueError | RuntimeError | TypeError | ZeroDivisionError) and _raised_by(error) in _LIBRARIES:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+        lines = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         return f"{lines[0]} (use --traceback to see where)"
     return None
 

@@ -1,6 +1,7 @@
 """``equivision fit``, ``validate`` and ``test``: Lightning's command line around a classification task."""
 
 import json
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -85,7 +86,7 @@ class TrainingCLI(LightningCLI):
     path: Path | None = None
 
     def __init__(self, command: str, arguments: list[str]) -> None:
-        self._command = command
+        self._command, self._given = command, arguments
         measures = command != "fit" or "--resume" in arguments  # a run that is there
         configuration = _runs.configuration_of(arguments) if measures else None
         if configuration is not None:
@@ -153,6 +154,11 @@ class TrainingCLI(LightningCLI):
                 f"choose a checkpoint of {', '.join(list_models())}"
             )
         for name, value in trained.items():
+            if any(re.match(rf"--model\.{name}(=|\.|$)", one) for one in self._given) and config.model[name] != value:
+                raise ConfigError(
+                    f"--model.{name} {config.model[name]}: checkpoint {self.path} was trained with {name}={value}, and "
+                    "is measured as it was trained: leave the option out"
+                )
             if name not in _FROM_DATA and not (name == "model" and value is None):
                 config.model[name] = value
 
@@ -309,6 +315,11 @@ class TrainingCLI(LightningCLI):
     def _conclude(self) -> None:
         """Say what came out and what to do next."""
         best, rows = self.recorder.best, self.recorder.rows
+        if self.trainer.global_step == 0:
+            self._say(
+                "\nnothing was trained: give --trainer.max_epochs of at least 1, and images for at least one batch"
+            )
+            return
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._say("\nfast_dev_run: everything works; nothing was written")
         elif best is not None:
@@ -373,6 +384,9 @@ def _seed(given: int | bool) -> int:
 
 def run(command: str, arguments: list[str]) -> int:
     """Run one of the three subcommands."""
+    skips = [argument for argument in arguments if command == "fit" and argument in ("--skip-bad", "--skip_bad")]
+    if skips:
+        arguments = [*(argument for argument in arguments if argument not in skips), "--data.skip_bad", "true"]
     with quiet():
         TrainingCLI(command, arguments)
     return 0

@@ -69,6 +69,7 @@ class ClassificationTask(lightning.LightningModule):
         gamma: float = 0.1,
     ) -> None:
         super().__init__()
+        _check_twice({"group": group, "width": width}, model_args or {})
         arguments = {"group": group, "width": width, **(model_args or {})}
         arguments = {name: value for name, value in arguments.items() if value is not None}
         check_plain(arguments, "model_args")
@@ -271,6 +272,14 @@ class ClassificationTask(lightning.LightningModule):
                 f"the weights in {path} do not fit the model ({lines[min(1, len(lines) - 1)]}): use the model, group "
                 "and width that the checkpoint was trained with"
             ) from error
+
+
+def _check_twice(given: dict[str, Any], model_args: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None and model_args.get(name, value) != value:
+            raise ConfigError(
+                f"{name}={value!r} contradicts model_args[{name!r}]={model_args[name]!r}: give {name} only once"
+            )
 
 
 def _check_classes(num_classes: int, class_names: Sequence[str]) -> None:

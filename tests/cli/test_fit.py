@@ -88,8 +88,17 @@ def test_validate_gives_the_numbers_of_the_run(trained: Path, tmp_path: Path) ->
 
 def test_to_measure_the_model_is_that_of_the_checkpoint(trained: Path, tiny: list[str], capsys) -> None:
     other = [argument if argument != "2" else "3" for argument in tiny]  # --model.width
-    assert main(["test", *other, "--run_dir", str(trained)]) == 0
+    assert main(["test", *tiny, "--run_dir", str(trained)]) == 0
     assert "rotated90" in capsys.readouterr().out
+    assert main(["test", *other, "--run_dir", str(trained)]) == 2
+    assert "was trained with width=2, and is measured as it was trained: leave" in capsys.readouterr().err
+    assert main(["test", "--run_dir", str(trained), "--model.group=D4"]) == 2
+    assert "--model.group D4: checkpoint" in capsys.readouterr().err
+
+
+def test_a_run_that_trains_nothing_says_so(tiny: list[str], tmp_path: Path, capsys) -> None:
+    assert main(["fit", *tiny, "--trainer.max_epochs", "0", "--run_dir", str(tmp_path / "run")]) == 0
+    assert "nothing was trained: give --trainer.max_epochs of at least 1" in capsys.readouterr().out
 
 
 def test_without_validation_images_the_last_epoch_is_the_best(tiny: list[str], tmp_path: Path, capsys) -> None:

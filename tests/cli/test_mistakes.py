@@ -43,6 +43,7 @@ FOLDERS = "--data ImageFolderDataModule --data.train_split= --data.val_size 2 --
         (f"{DIGITS} --trainer.max_epochs -5", "`max_epochs` must be a non-negative integer or -1"),
         (f"{DIGITS} --trainer.accelerator abacus", "abacus"),
         (f"{DIGITS} --trainer.callbacks nowhere.Callback", "No module named 'nowhere'"),
+        (f"{DIGITS} --model.group C4 --model.model_args.group C2", "group='C4' contradicts model_args['group']='C2'"),
         (f"{DIGITS} --trainer.strategy foo", "the trainer cannot be set up: "),
         (f"{DIGITS} --trainer.accumulate_grad_batches 0", "--trainer.accumulate_grad_batches 0: must be at least 1"),
         (f"{DIGITS} --data.num_workers -1", "--data.num_workers -1: must be at least 0; 0 prepares the batches in"),
@@ -80,6 +81,18 @@ def test_images_of_a_size_that_the_model_does_not_take(tmp_path: Path, capsys) -
         "model 'p4cnn' does not take images of 27x27 with 1 channel(s): sizes near it that work: 28x28, 30x30" in error
     )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_pictures_that_cannot_be_read_can_be_left_out(tmp_path: Path, capsys) -> None:
+    folder_of_pictures(tmp_path / "pictures", 28)
+    (tmp_path / "pictures" / "a" / "bad.png").write_text("no picture")
+    run = ["fit", *FOLDERS.split(), "--data.root", str(tmp_path / "pictures"), "--run_dir", str(tmp_path / "run")]
+    run += ["--model.width", "2", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
+    assert main(run) == 2
+    assert "bad.png" in capsys.readouterr().err
+    assert main([*run, "--skip-bad"]) == 0
+    assert "weights" in capsys.readouterr().out
 
 
 def test_data_that_the_checkpoint_was_not_trained_on(trained: Path, tmp_path: Path, capsys) -> None:

@@ -44,6 +44,16 @@ def test_a_row_for_every_picture(trained: Path, pictures: Path, tmp_path: Path, 
     assert [float(row["probability"]) for row in rows[:5]] == pytest.approx(found.max(1).values.tolist())
 
 
+def test_a_run_stands_for_its_best_checkpoint(trained: Path, pictures: Path, tmp_path: Path, capsys) -> None:
+    one, other = tmp_path / "1.csv", tmp_path / "2.csv"
+    assert main(options(trained, pictures, one)) == 0
+    rest = options(trained, pictures, other)[3:]
+    assert main(["predict", "--run_dir", str(trained), *rest]) == 0
+    assert one.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
+    assert main(["predict", "--run_dir", str(tmp_path), *rest]) == 2
+    assert f"run_dir={tmp_path} has no checkpoint best.ckpt" in capsys.readouterr().err
+
+
 def test_unreadable_pictures_are_named(trained: Path, pictures: Path, tmp_path: Path, capsys) -> None:
     (pictures / "bad.png").write_text("no picture")
     (pictures / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:90])
