@@ -30,7 +30,7 @@ FOLDERS = "--data ImageFolderDataModule --data.train_split= --data.val_size 2 --
         (f"{DIGITS} --model.model p5cnn", "model 'p5cnn' is not known: choose one of p4cnn"),
         (f"{DIGITS} --model.group C3", "do not map the pixel grid onto itself: choose C1, C2, C4, D1, D2 or D4"),
         (f"{DIGITS} --model.group round", "group='round' is not a group name"),
-        (f"{DIGITS} --model.model z2cnn --model.group C4", "model 'z2cnn' has no argument 'group'"),
+        (f"{DIGITS} --model.model z2cnn --model.group C4", "z2cnn has no symmetry but C1"),
         (f"{DIGITS} --model.width many", "--model.width: expected int, but got many"),
         (f"{DIGITS} --model.width 0", "width=0: give a whole number of at least 1"),
         (f"{DIGITS} --model.num_classes 5", "--model.num_classes follows the data: leave it out"),

@@ -145,8 +145,11 @@ def test_the_recipe_of_the_study_is_the_default() -> None:
         ({"model_args": {"num_classes": 3}}, r"model_args\['num_classes'\]=3, but the data has num_classes=10"),
         ({"model_args": {"in_channels": 3}}, r"model_args\['in_channels'\]=3, but the data has in_channels=1"),
         ({"model_args": {"group": cyclic(4)}}, r"model_args\['group'\]=.* is a .*Group: give plain values only"),
-        ({"model_args": {"width": [torch.tensor(3)]}}, r"model_args\['width'\]\[0\]=tensor\(3\) is a Tensor"),
-        ({"width": None, "model_args": {"width": "wide"}}, "model 'p4cnn' cannot be built with width='wide'"),
+        (
+            {"width": None, "model_args": {"width": [torch.tensor(3)]}},
+            r"model_args\['width'\]\[0\]=tensor\(3\) is a Tensor",
+        ),
+        ({"width": None, "model_args": {"width": "wide"}}, "width='wide': give a whole number"),
         ({"num_classes": 1}, "num_classes=1: classification needs at least 2 classes"),
         ({"class_names": ["a", "b"]}, "num_classes=10, but class_names holds 2"),
         ({"lr": 0.0}, "lr=0.0: the learning rate must be a positive number"),
