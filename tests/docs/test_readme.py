@@ -85,7 +85,7 @@ def check_equivision(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> N
         replacement = configuration_of if known else lambda _: Path("run.yaml")
         monkeypatch.setattr(module._runs, "configuration_of", replacement)
     if hasattr(module, "TrainingCLI"):
-        if command == "fit":
+        if command == "fit" and "--resume" not in rest:
             monkeypatch.setattr(module._runs, "configuration_of", lambda _: None)
         monkeypatch.setattr(module.TrainingCLI, "_set_seed", lambda _: None)
         monkeypatch.setattr(module.TrainingCLI, "before_instantiate_classes", stop)
