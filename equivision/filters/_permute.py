@@ -1,8 +1,7 @@
 """Exact motion of kernels on the pixel grid, as index tables.
 
 A group element that maps the grid onto itself only permutes the taps of a kernel (and the slots of its group axis), so
-a
-whole transformed filter bank is one gather from the learned kernel. Tables are NumPy arrays cached by value.
+a whole transformed filter bank is one gather from the learned kernel. Tables are NumPy arrays cached by value.
 """
 
 from functools import lru_cache

@@ -76,8 +76,7 @@ def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation
     if any(extent % 2 for extent in extents):
         raise GridError(
             f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, "
-            f"which "
-            "breaks the symmetry: use an odd kernel, or give the padding as a number"
+            "which breaks the symmetry: use an odd kernel, or give the padding as a number"
         )
     return (extents[0] // 2, extents[1] // 2)
 
@@ -91,8 +90,7 @@ def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
     if x.ndim != 5 or x.shape[2] != group.order:
         raise ShapeError(
             f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, "
-            f"{group.order}, "
-            "height, width]. Images enter a network through LiftConv2d"
+            f"{group.order}, height, width]. Images enter a network through LiftConv2d"
         )
     return x.flatten(1, 2)
 
@@ -297,9 +295,9 @@ def group_conv_transpose2d(
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Transposed group convolution, for upsampling with learned kernels.
 
-    ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``. Output size ``(n - 1) stride - 2 padding + dilation (k - 1) +
-    1``:
-    kernel 3, stride 2, padding 1 takes n to 2n - 1; kernel 4, stride 2, padding 1 takes n to 2n.
+    ``y[o](g) = sum_h sum_c x[c](h) psi[c, o](h^-1 g)``. The output has
+    ``(n - 1) stride - 2 padding + dilation (k - 1) + 1`` pixels: kernel 3, stride 2, padding 1 takes n to
+    2n - 1; kernel 4, stride 2, padding 1 takes n to 2n.
 
     Equivariance: exact, regular to regular.
 
