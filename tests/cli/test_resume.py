@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def killed(network: str, folder: Path, callback: list[str]) -> None:
     command = [sys.executable, "-m", "equivision.cli", *options(network, folder), *callback]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
+    # TensorBoard reads the files of a folder in the order of their names, which hold whole seconds: without this
+    # pause a run resumed within the same second is read before the one that it continues.
+    time.sleep(1)
 
 
 def columns_without_seconds(folder: Path) -> list[str]:
