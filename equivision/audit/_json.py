@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from equivision._files import atomic_write
 from equivision.errors import DataError
 
 T = TypeVar("T")
@@ -64,18 +64,14 @@ def _build(kind: Any, value: Any) -> Any:
 
 
 def write_atomically(path: str | Path, text: str) -> Path:
-    """Write a text file under a temporary name, then move it: readers see the old file or the new one, never half.
+    """Write a text file in one step: readers see the old file or the new one, never half.
 
     Raises:
         DataError: the file cannot be written there.
     """
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, target)
+        with atomic_write(path, "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise DataError(f"path={str(path)!r} cannot be written: {error}; give the path of a file") from error
-    return target
+    return Path(path)

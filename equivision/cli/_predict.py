@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from equivision._files import atomic_write
 from equivision.cli._pictures import read_like_training
 from equivision.cli._runs import check_writable, checkpoint_path
 from equivision.cli._screen import Parser, say
 from equivision.data import ImageData
 from equivision.errors import ConfigError
 from equivision.tasks import ClassificationTask
-from equivision.tasks._files import atomic_write
 
 
 def _parser(command: str) -> Parser:

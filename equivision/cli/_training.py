@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 import yaml
 
 from equivision import data as _data
+from equivision._files import atomic_write
 from equivision.cli import _runs
 from equivision.cli._screen import columns, parser_message, quiet, say
 from equivision.data._extras import require
 from equivision.errors import ConfigError, DataError
 from equivision.models import list_models
 from equivision.tasks import ClassificationTask, RunRecorder, SafeCheckpointIO, SeedEachEpoch, read_checkpoint
-from equivision.tasks._files import atomic_write
 
 require("jsonargparse", "jsonargparse", "the command line", extra="train")
 require("tensorboard", "tensorboard", "the command line", extra="train")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from equivision._files import atomic_write
 from equivision.errors import DataError
-from equivision.tasks._files import atomic_write
 
 # The entries that every checkpoint of `equivision fit` has.
 _ENTRIES = ("state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version")

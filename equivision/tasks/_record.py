@@ -10,8 +10,8 @@ from typing import Any, Literal
 import lightning
 from lightning.pytorch.callbacks import Checkpoint
 
+from equivision._files import atomic_write
 from equivision.errors import ConfigError
-from equivision.tasks._files import atomic_write
 
 Row = dict[str, int | float]
 

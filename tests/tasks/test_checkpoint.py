@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-import equivision.tasks
+import equivision
+from equivision._files import atomic_write
 from equivision.errors import DataError
 from equivision.tasks import ClassificationTask, SafeCheckpointIO, read_checkpoint
-from equivision.tasks._files import atomic_write
 from tests.tasks import _make as make
 
 
@@ -128,7 +128,7 @@ def test_a_failure_leaves_the_old_file(good: Path, monkeypatch: pytest.MonkeyPat
 def test_a_process_that_dies_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    source = Path(equivision.tasks.__file__).with_name("_files.py")
+    source = Path(equivision.__file__).with_name("_files.py")
     code = (
         f"import os, runpy, signal\n"
         f"with runpy.run_path({str(source)!r})['atomic_write']({str(path)!r}, 'w') as file:\n"
