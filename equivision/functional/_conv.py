@@ -95,7 +95,7 @@ def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
     return x.flatten(1, 2)
 
 
-def _convolve(
+def convolve(
     x: Tensor,
     bank: Tensor,
     bias: Tensor | None,
@@ -144,7 +144,7 @@ def _check_border(layer: str, size: tuple[int, int], border: tuple[int, int], pa
         )
 
 
-def _over_group(bias: Tensor | None, order: int) -> Tensor | None:
+def over_group(bias: Tensor | None, order: int) -> Tensor | None:
     """One bias per field, repeated over the group."""
     return None if bias is None else bias.unsqueeze(1).expand(-1, order).reshape(-1)
 
@@ -190,8 +190,8 @@ def lift_conv2d(
             "Feature maps on the group go through GroupConv2d"
         )
     bank = lift_filters(weight, group, table)
-    y = _convolve(
-        x, bank, _over_group(bias, group.order), layer="LiftConv2d", group=group, stride=stride, padding=padding,
+    y = convolve(
+        x, bank, over_group(bias, group.order), layer="LiftConv2d", group=group, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
     )  # fmt: skip
     return y.unflatten(1, (-1, group.order))
@@ -226,8 +226,8 @@ def group_conv2d(
     Source: Cohen & Welling 2016, eq. 11.
     """
     bank = group_filters(weight, group, table)
-    y = _convolve(
-        flatten_group(x, group, "GroupConv2d"), bank, _over_group(bias, group.order), layer="GroupConv2d", group=group,
+    y = convolve(
+        flatten_group(x, group, "GroupConv2d"), bank, over_group(bias, group.order), layer="GroupConv2d", group=group,
         stride=stride, padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
         slots=group.order,
     )  # fmt: skip
@@ -263,7 +263,7 @@ def project_conv2d(
     Source: Li et al. 2017 (decycle layer).
     """
     bank = project_filters(weight, group, table)
-    return _convolve(
+    return convolve(
         flatten_group(x, group, "ProjectConv2d"), bank, bias, layer="ProjectConv2d", group=group, stride=stride,
         padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
     )  # fmt: skip
@@ -318,5 +318,5 @@ def group_conv_transpose2d(
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
     check_dtypes(maps, bank, "GroupConvTranspose2d")
-    y = F.conv_transpose2d(maps, bank, _over_group(bias, group.order), steps, border, extra, groups, spread)
+    y = F.conv_transpose2d(maps, bank, over_group(bias, group.order), steps, border, extra, groups, spread)
     return y.unflatten(1, (-1, group.order))

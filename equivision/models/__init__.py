@@ -7,6 +7,9 @@ from equivision.models._resnet import BasicBlock as BasicBlock
 from equivision.models._resnet import ResNet as ResNet
 from equivision.models._resnet import resnet18 as resnet18
 from equivision.models._rotated_mnist import RotatedMNISTNet as RotatedMNISTNet
+from equivision.models._rotated_mnist import c_z2cnn as c_z2cnn
+from equivision.models._rotated_mnist import g_p4cnn as g_p4cnn
+from equivision.models._rotated_mnist import gc_p4cnn as gc_p4cnn
 from equivision.models._rotated_mnist import p4cnn as p4cnn
 from equivision.models._rotated_mnist import p4mcnn as p4mcnn
 from equivision.models._rotated_mnist import z2cnn as z2cnn

@@ -12,3 +12,4 @@ from equivision.nn._pool import GroupPool as GroupPool
 from equivision.nn._pool import MaxPool2d as MaxPool2d
 from equivision.nn._resample import BlurPool2d as BlurPool2d
 from equivision.nn._resample import Upsample2d as Upsample2d
+from equivision.nn._separable import SeparableGroupConv2d as SeparableGroupConv2d

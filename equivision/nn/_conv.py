@@ -51,9 +51,9 @@ def check_count(name: str, value: int) -> None:
         raise ConfigError(f"{name}={value!r}: give a whole number of at least 1")
 
 
-def kaiming_uniform_(weight: Tensor, fan_in: float) -> None:
-    """Fill so that activations keep their variance through a ReLU: variance ``2 / fan_in``."""
-    bound = math.sqrt(6 / max(fan_in, 1))
+def uniform_(weight: Tensor, variance: float) -> None:
+    """Fill with numbers spread evenly around 0. A variance of 2 / fan-in keeps that of activations through a ReLU."""
+    bound = math.sqrt(3 * variance)
     with torch.no_grad():
         weight.uniform_(-bound, bound)
 
@@ -69,6 +69,8 @@ class GroupConvBase(nn.Module):
     kernel_on_group: ClassVar[bool]
     input_on_group: ClassVar[bool]
     transposed: ClassVar[bool] = False
+    table_names: ClassVar[tuple[str, ...]] = ("table",)
+    weight: Tensor
     table: Tensor
 
     def __init__(
@@ -101,14 +103,24 @@ class GroupConvBase(nn.Module):
             raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
         self.padding_mode = padding_mode
         self.strict = strict
-        slots = (self.group.order,) if self.kernel_on_group else ()
-        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        shape = (first, second // groups, *slots, *self.kernel_size)
-        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        for name, shape in self._weight_shapes().items():
+            setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
-        table = functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group)
-        self.register_buffer("table", torch.empty_like(table, device=device), persistent=False)
+        for name, table in zip(self.table_names, self._tables(), strict=True):
+            self.register_buffer(name, torch.empty_like(table, device=device), persistent=False)
         self.reset_parameters()
+
+    def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every weight, by its name."""
+        first, second = self.out_channels, self.in_channels
+        if self.transposed:
+            first, second = second, first
+        slots = (self.group.order,) if self.kernel_on_group else ()
+        return {"weight": (first, second // self.groups, *slots, *self.kernel_size)}
+
+    def _tables(self) -> tuple[Tensor, ...]:
+        """Index tables that the filter banks gather by, for the arguments ``table_names`` of the functional twin."""
+        return (functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group),)
 
     @property
     def fan_in(self) -> float:
@@ -117,15 +129,19 @@ class GroupConvBase(nn.Module):
         return float(self.in_channels // self.groups * slots * math.prod(self.kernel_size))
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
-        self.table.copy_(functional.filter_table(self.group, self.kernel_size, slots=self.kernel_on_group))
-        kaiming_uniform_(self.weight, self.fan_in)
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
+        for name, table in zip(self.table_names, self._tables(), strict=True):
+            getattr(self, name).copy_(table)
+        self._draw_weights()
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def _draw_weights(self) -> None:
+        uniform_(self.weight, 2 / max(self.fan_in, 1))
+
     def _options(self) -> dict[str, Any]:
         """Keyword arguments of the functional twin."""
-        names = ("group", "stride", "padding", "dilation", "groups", "strict", "table")
+        names = ("group", "stride", "padding", "dilation", "groups", "strict", *self.table_names)
         options = {name: getattr(self, name) for name in names}
         return options if self.transposed else options | {"padding_mode": self.padding_mode}
 

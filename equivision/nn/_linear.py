@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.functional._linear import linear_table, restriction_slots
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._conv import Guarantee, check_count, kaiming_uniform_
+from equivision.nn._conv import Guarantee, check_count, uniform_
 
 
 class GroupLinear(nn.Module):
@@ -62,7 +62,7 @@ class GroupLinear(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
         self.table.copy_(linear_table(self.group))
-        kaiming_uniform_(self.weight, float(self.in_features * self.group.order))
+        uniform_(self.weight, 2 / (self.in_features * self.group.order))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -1,11 +1,11 @@
-"""Z2CNN and P4CNN on rotated MNIST: a queue of trainings that can be stopped and started again at any time.
+"""Table 1 and figure 3 on rotated MNIST: a queue of trainings that can be stopped and started again at any time.
 
     python papers/separable-2021/run.py            # trains what is missing, one run after another
     python papers/separable-2021/run.py --list     # says what is done and what is not
     python papers/separable-2021/table.py          # the tables of README.md, from results/*.json
 
 Start it twice for two processes: a run that another process works on is passed over. Every run goes on from the
-checkpoint of its last complete epoch and ends in one file, results/<net>-<training images>-s<seed>.json.
+checkpoint of its last complete epoch and ends in one file, results/<net>-w<width>-<variant>-n<images>-s<seed>.json.
 """
 
 import argparse
@@ -31,10 +31,18 @@ from equivision.tasks import ClassificationTask
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 CHECKPOINTS = Path(os.environ.get("EQUIVISION_RUNS", "runs")) / "separable-2021"
-WIDTHS = {"z2cnn": 20, "p4cnn": 10}
-TRAIN_VARIANTS = ("rotated", "upright")
 TEST_VARIANTS = ("upright", "rotated", "rotated90")
+TRAIN_IMAGES = 12_000
 EPOCHS = 50
+#: The seven networks of table 1, as (net, width); the cheap ones first.
+TABLE_1 = (
+    ("z2cnn", 20), ("p4cnn", 10), ("gc_p4cnn", 10), ("g_p4cnn", 10), ("c_z2cnn", 57), ("g_p4cnn", 17), ("gc_p4cnn", 30),
+)  # fmt: skip
+#: Figure 3a: the networks of about 25,000 parameters on fewer images.
+FIGURE_3A = (("p4cnn", 10), ("g_p4cnn", 17), ("gc_p4cnn", 30))
+FEWER_IMAGES = (1_200, 3_000, 6_000)
+#: Figure 3b: further widths of each kind; those of table 1 belong to it too.
+FIGURE_3B = (("p4cnn", 4), ("p4cnn", 6), ("g_p4cnn", 6), ("gc_p4cnn", 17), ("p4cnn", 14))
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,14 @@ class Run:
     """One training."""
 
     net: str
+    width: int
     train_variant: str
+    train_images: int
     seed: int
 
     @property
     def name(self) -> str:
-        return f"{self.net}-{self.train_variant}-s{self.seed}"
+        return f"{self.net}-w{self.width}-{self.train_variant}-n{self.train_images}-s{self.seed}"
 
     @property
     def result(self) -> Path:
@@ -55,8 +65,15 @@ class Run:
 
 
 def queue(seeds: int) -> list[Run]:
-    """All runs; those of the paper's own table first."""
-    return [Run(net, variant, seed) for variant in TRAIN_VARIANTS for seed in range(seeds) for net in WIDTHS]
+    """All runs: table 1, what its first two networks do with upright digits, figure 3b, figure 3a."""
+    groups = [(TABLE_1, "rotated", TRAIN_IMAGES), (TABLE_1[:2], "upright", TRAIN_IMAGES)]
+    groups += [(FIGURE_3B, "rotated", TRAIN_IMAGES), *((FIGURE_3A, "rotated", images) for images in FEWER_IMAGES)]
+    return [
+        Run(net, width, variant, images, seed)
+        for nets, variant, images in groups
+        for net, width in nets
+        for seed in range(seeds)
+    ]
 
 
 @contextmanager
@@ -87,9 +104,14 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
     """Train, test on three variants, and say what was found."""
     lightning.seed_everything(run.seed, verbose=False)
     data = MNISTDataModule(
-        train_variant=run.train_variant, test_variants=TEST_VARIANTS, val_size=0, batch_size=256, shuffle_seed=run.seed
+        train_variant=run.train_variant,
+        test_variants=TEST_VARIANTS,
+        train_size=TRAIN_IMAGES,
+        val_size=TRAIN_IMAGES - run.train_images,  # left out, so that every run has the same test digits
+        batch_size=256,
+        shuffle_seed=run.seed,
     )
-    task = ClassificationTask(run.net, width=WIDTHS[run.net], lr=0.01, weight_decay=1e-5, milestones=[40], gamma=0.1)
+    task = ClassificationTask(run.net, width=run.width, lr=0.01, weight_decay=1e-5, milestones=[40], gamma=0.1)
     folder = CHECKPOINTS / run.name
     last = folder / "last.ckpt"
     timer = Timer()
@@ -98,6 +120,7 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         accelerator="cpu",
         devices=1,
         logger=False,
+        limit_val_batches=0,
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[timer, ModelCheckpoint(folder, save_last=True)],
@@ -112,7 +135,6 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         "epochs": epochs,
         "batch_size": 256,
         "optimizer": "Adam, lr 0.01, weight decay 1e-5, x0.1 after epoch 40",
-        "train_images": 12_000,
         "test_images": 50_000,
         "test_error_percent": {name: round(100 * (1 - metrics[f"test/accuracy/{name}"]), 3) for name in TEST_VARIANTS},
         "equivariance_error": symmetry(task.model, images[:100]),
