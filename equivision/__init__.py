@@ -9,6 +9,8 @@
 >>> ev.testing.assert_equivariant(net.double().eval(), torch.randn(2, 3, 33, 33).double(), group=D4)
 """
 
+from equivision import analysis as analysis
+from equivision import convert as convert
 from equivision import errors as errors
 from equivision import functional as functional
 from equivision import groups as groups
@@ -16,7 +18,9 @@ from equivision import models as models
 from equivision import nn as nn
 from equivision import reps as reps
 from equivision import testing as testing
+from equivision.analysis import cost as cost
 from equivision.audit import audit as audit
+from equivision.convert import freeze as freeze
 from equivision.models import create_model as create_model
 from equivision.models import list_models as list_models
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from equivision._text import grid
 from equivision.audit._moves import contains
 from equivision.audit._report import AuditReport, LayerResult
 from equivision.groups import PlanarGroup, inclusion
@@ -106,20 +107,6 @@ def exact_part(report: AuditReport) -> str:
         if contains(group, part) and tuple(sorted(inclusion(part, group).images)) == exact:
             return f"{describe_group(part)} ({part.name})"
     return "the elements " + ", ".join(group.element_name(g) for g in exact)
-
-
-def grid(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns aligned for a console: the first ``left`` to the left, the others to the right."""
-    table = [header, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        cells = (
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    return "\n".join([line(header), line(["-" * w for w in widths]), *map(line, rows)])
 
 
 def table(report: AuditReport) -> str:

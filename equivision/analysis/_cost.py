@@ -1,0 +1,174 @@
+"""Parameters, multiplications and activation memory of any network."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from equivision._text import grid
+from equivision.analysis._copy import dtype_of, with_values, without_arithmetic
+from equivision.analysis._count import LayerCost, count
+from equivision.errors import ConfigError, EquivisionError, ShapeError
+
+
+@dataclasses.dataclass(frozen=True)
+class CostReport:
+    """What a network costs. ``print(report)`` shows it as a table.
+
+    Attributes:
+        model: class of the network.
+        input_size: of one input, without the batch axis.
+        batch_size: inputs at once. MACs and activations are those of the whole batch.
+        dtype: of the input, such as ``"float32"``.
+        parameters: numbers that can be learned; a parameter that several layers share counts once.
+        macs: multiplications that are summed up, in convolutions and matrix products; see :func:`cost`.
+        activation_bytes: memory of the outputs of the layers; see :func:`cost`.
+        layers: the layers in the order in which they are called.
+    """
+
+    model: str
+    input_size: tuple[int, ...]
+    batch_size: int
+    dtype: str
+    parameters: int
+    macs: int
+    activation_bytes: int
+    layers: tuple[LayerCost, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        shape = " x ".join(map(str, self.input_size))
+        head = (
+            f"{self.model} on {self.batch_size} x ({shape}), {self.dtype}: {self.parameters:,} parameters, "
+            f"{_short(self.macs)} MACs, {_short(self.activation_bytes)} bytes of activations"
+        )
+        rows = [
+            [layer.name or "(model)", layer.kind, _shapes(layer.output_shapes), f"{layer.parameters:,}",
+             f"{layer.macs:,}", f"{layer.activation_bytes:,}"]
+            for layer in self.layers
+        ]  # fmt: skip
+        idle = self.parameters - sum(layer.parameters for layer in self.layers)
+        rows += [["(not called)", "", "", f"{idle:,}", "0", "0"]] if idle else []
+        rows += [["total", "", "", f"{self.parameters:,}", f"{self.macs:,}", f"{self.activation_bytes:,}"]]
+        return f"{head}\n\n{grid(['layer', 'kind', 'output', 'parameters', 'MACs', 'bytes'], rows, left=3)}"
+
+
+def _short(value: int) -> str:
+    """A count in thousands or millions: ``11.674 M``."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if value >= size:
+            return f"{value / size:.3f} {unit}"
+    return str(value)
+
+
+def _shapes(shapes: Sequence[Sequence[int]]) -> str:
+    return ", ".join(" x ".join(map(str, shape)) or "scalar" for shape in shapes) or "–"
+
+
+def cost(
+    model: nn.Module, input_size: Sequence[int], *, batch_size: int = 1, dtype: torch.dtype | None = None
+) -> CostReport:
+    """Count what one forward pass of a network costs.
+
+    A copy of the network runs in evaluation mode on tensors that have a shape and no values: nothing is computed, and
+    the network is left as it is. A network whose forward looks at values is run on an input of zeros instead.
+
+    **MACs** are half of what :class:`torch.utils.flop_counter.FlopCounterMode` counts, in the operations that torch
+    executes: every product that is summed up in convolutions (also transposed ones), matrix products and attention.
+    A group convolution counts as the ordinary convolution that it becomes. Not counted: biases, norms, activations,
+    pools, Fourier transforms, and moving filters into their orientations.
+
+    **Activation memory** is that of the outputs of the layers, each piece of memory once: an output that is a view of
+    an earlier one or written in its place adds nothing. It is about what training keeps for the backward pass, apart
+    from what a layer saves besides its output; inference can free most of it earlier.
+
+    An operator of your own counts 0 until it has a formula: see :func:`torch.utils.flop_counter.register_flop_formula`.
+
+    A **layer** is a module without parts, and also a module with parts that has parameters or does counted work of its
+    own. A module that is called twice is listed twice, the second time as ``"name (call 2)"`` without parameters.
+
+    Args:
+        model: any network of one input, on any device, ``meta`` included.
+        input_size: shape of one input without the batch axis, such as ``(1, 28, 28)``.
+        batch_size: inputs at once.
+        dtype: of the input; by default that of the network.
+
+    Raises:
+        ConfigError: an argument is not valid, the network is scripted, or has parameters without a shape yet.
+        ShapeError: the network fails on an input of that size.
+        EquivisionError: the network cannot be copied.
+
+    >>> report = cost(torch.nn.Conv2d(1, 20, 3), (1, 28, 28))
+    >>> report.parameters, report.macs, report.activation_bytes
+    (200, 121680, 54080)
+    """
+    model = getattr(model, "_orig_mod", model)  # what torch.compile was given
+    size = _check(model, input_size, batch_size)
+    kind = dtype_of(model) if dtype is None else dtype
+    layers = _count(model, (batch_size, *size), kind)
+    return CostReport(
+        model=type(model).__name__,
+        input_size=size,
+        batch_size=batch_size,
+        dtype=str(kind).removeprefix("torch."),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        macs=sum(layer.macs for layer in layers),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
+        layers=layers,
+    )
+
+
+def _check(model: object, input_size: object, batch_size: object) -> tuple[int, ...]:
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model is a {type(model).__name__}: cost needs a torch.nn.Module; wrap a function in one")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ConfigError(
+            f"model {type(model).__name__} is or holds a scripted module, whose layers cannot be watched: give the "
+            "network as it was before torch.jit"
+        )
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise ConfigError(
+            f"model {type(model).__name__} has parameters without a shape yet (lazy modules): run it once on an input"
+        )
+    sizes = tuple(input_size) if isinstance(input_size, Sequence) and not isinstance(input_size, str) else ()
+    if not sizes or not all(_is_count(n) for n in sizes):
+        raise ConfigError(
+            f"input_size={input_size!r}: give the shape of one input without the batch axis, in whole numbers of at "
+            "least 1, such as (1, 28, 28)"
+        )
+    if not _is_count(batch_size):
+        raise ConfigError(f"batch_size={batch_size!r}: give a whole number of at least 1")
+    return sizes
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _count(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> tuple[LayerCost, ...]:
+    try:
+        with without_arithmetic(model) as copied:
+            return count(copied, shape, dtype)
+    except Exception:  # noqa: BLE001  a forward that looks at values, or something that has no such tensors
+        pass
+    with with_values(model) as copied:
+        try:
+            return count(copied, shape, dtype)
+        except Exception as error:
+            raise _failure(model, shape, dtype, error) from error
+
+
+def _failure(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, error: Exception) -> EquivisionError:
+    size = " x ".join(map(str, shape[1:]))
+    return ShapeError(
+        f"model {type(model).__name__} fails on {shape[0]} input(s) of size {size}, "
+        f"{str(dtype).removeprefix('torch.')} ({math.prod(shape):,} numbers): {type(error).__name__}: {error}. Give "
+        "input_size as the model takes it, without the batch axis"
+    )
