@@ -6,6 +6,7 @@ the entrance of a block, before both paths, so that the convolutions run at the 
 """
 
 import math
+from functools import partial
 from typing import Literal
 
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
+from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
 from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
 from equivision.nn._conv import check_count, grid_group
@@ -28,16 +30,20 @@ class BasicBlock(nn.Module):
         out_channels: fields of the output.
         group: acts exactly.
         halve: blur and stride by 2 at the entrance.
+        kernel: of the 3x3 convolutions: ``"dense"``, ``"g"`` or ``"gc"``; the 1x1 convolution of the skip is dense.
 
     Equivariance: exact, regular to regular, at every size.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, group: PlanarGroup, halve: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, group: PlanarGroup, halve: bool, kernel: Kernel = "dense"
+    ) -> None:
         super().__init__()
+        conv3x3 = partial(group_conv(kernel, group), kernel_size=3, padding=1, bias=False)
         self.down = BlurPool2d(2) if halve else nn.Identity()
-        self.conv1 = GroupConv2d(in_channels, out_channels, 3, group=group, padding=1, bias=False)
+        self.conv1 = conv3x3(in_channels, out_channels)
         self.norm1 = nn.BatchNorm3d(out_channels)
-        self.conv2 = GroupConv2d(out_channels, out_channels, 3, group=group, padding=1, bias=False)
+        self.conv2 = conv3x3(out_channels, out_channels)
         self.norm2 = nn.BatchNorm3d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.skip: nn.Module = nn.Identity()
@@ -65,6 +71,7 @@ class ResNet(nn.Module):
         num_classes: number of logits.
         stem: ``"small"`` for images up to about 100 pixels: one 3x3 convolution; ``"large"``: a 7x7 convolution and two
             halvings, as ImageNet networks do.
+        kernel: of the 3x3 convolutions in the blocks: ``"dense"``, or separable, ``"g"`` or ``"gc"``.
 
     Equivariance: exact: logits are invariant under every element, for square images of any size.
     """
@@ -78,6 +85,7 @@ class ResNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         stem: Stem = "small",
+        kernel: Kernel = "dense",
     ) -> None:
         super().__init__()
         if stem not in ("small", "large"):
@@ -85,15 +93,15 @@ class ResNet(nn.Module):
         for name, value in (("width", width), ("in_channels", in_channels), ("num_classes", num_classes)):
             check_count(name, value)
         self.group = grid_group(group)
-        kernel = 3 if stem == "small" else 7
-        lift = LiftConv2d(in_channels, width, kernel, group=self.group, padding=kernel // 2, bias=False)
+        taps = 3 if stem == "small" else 7
+        lift = LiftConv2d(in_channels, width, taps, group=self.group, padding=taps // 2, bias=False)
         reduce = (BlurPool2d(2), BlurPool2d(2)) if stem == "large" else ()
         self.stem = nn.Sequential(lift, nn.BatchNorm3d(width), nn.ReLU(inplace=True), *reduce)
         stages, fields = [], width
         for i, depth in enumerate(blocks):
             out = width * 2**i
-            first = BasicBlock(fields, out, group=self.group, halve=i > 0)
-            rest = (BasicBlock(out, out, group=self.group, halve=False) for _ in range(depth - 1))
+            first = BasicBlock(fields, out, group=self.group, halve=i > 0, kernel=kernel)
+            rest = (BasicBlock(out, out, group=self.group, halve=False, kernel=kernel) for _ in range(depth - 1))
             stages.append(nn.Sequential(first, *rest))
             fields = out
         self.stages = nn.Sequential(*stages)
@@ -113,14 +121,19 @@ def resnet18(
     in_channels: int = 3,
     num_classes: int = 10,
     stem: Stem = "small",
+    kernel: Kernel = "dense",
 ) -> ResNet:
     """ResNet-18 over an exact group.
 
-    The default width, ``64 / sqrt(|G|)`` fields, gives about the parameters of the plain ResNet-18.
+    The default width, ``64 / sqrt(|G|)`` fields, gives about the parameters of the plain ResNet-18 with dense kernels;
+    with separable ones, ``kernel="g"`` or ``"gc"``, the same width has fewer.
 
     >>> resnet18(group="C4", width=2)(__import__("torch").zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])
     """
     order = grid_group(group).order
     fields = max(1, round(64 / math.sqrt(order))) if width is None else width
-    return ResNet((2, 2, 2, 2), group=group, width=fields, in_channels=in_channels, num_classes=num_classes, stem=stem)
+    return ResNet(
+        (2, 2, 2, 2), group=group, width=fields, in_channels=in_channels, num_classes=num_classes, stem=stem,
+        kernel=kernel,
+    )  # fmt: skip

@@ -6,16 +6,23 @@ from torch import nn
 
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from equivision.models import create_model, list_models
+from equivision.nn import SeparableGroupConv2d
 from equivision.testing import assert_equivariant, equivariance_error, random_input, randomize_, sample_elements
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
 FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
-PLAIN = {"z2cnn"}
-TESTED = {"z2cnn", "p4cnn", "p4mcnn", "resnet18"}
+PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3}
+SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
+RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
+#: Models with a symmetry, with their default groups and the channels of their images.
+SYMMETRIC = {
+    "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
+    **dict.fromkeys(RESNET44, (D4, 3)),
+}  # fmt: skip
 
 
 def test_no_model_is_forgotten() -> None:
-    assert set(list_models()) == TESTED, "test the new model here"
+    assert set(list_models()) == {*PLAIN, *SYMMETRIC}, "test the new model here"
 
 
 def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
@@ -25,7 +32,7 @@ def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
 
 @pytest.mark.parametrize("size", [28, 30, 32])
 @pytest.mark.parametrize("group", GROUPS, ids=str)
-@pytest.mark.parametrize("name", ["p4cnn", "p4mcnn"])
+@pytest.mark.parametrize("name", SMALL)
 def test_small_networks(name: str, group: PlanarGroup, size: int) -> None:
     net = randomize_(create_model(name, group=group, width=8).double().eval())
     assert_equivariant(net, random_input(1, (size, size)), group=group)
@@ -38,6 +45,51 @@ def test_resnet(group: PlanarGroup, stem: str, size: int) -> None:
     net = randomize_(create_model("resnet18", group=group, width=2, stem=stem).double().eval())
     elements = sample_elements(group, None if size < 64 else 2, seed=size)
     assert_equivariant(net, random_input(3, (size, size)), group=group, elements=elements)
+
+
+@pytest.mark.parametrize("kernel", ["g", "gc"])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_resnet_with_separable_kernels(group: PlanarGroup, kernel: str) -> None:
+    net = randomize_(create_model("resnet18", group=group, width=2, kernel=kernel).double().eval())
+    separable = [module for module in net.modules() if isinstance(module, SeparableGroupConv2d)]
+    assert [module.variant for module in separable] == [kernel] * 16
+    for size in (32, 33):
+        assert_equivariant(net, random_input(3, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize("name", RESNET44)
+def test_resnet44(name: str, group: PlanarGroup) -> None:
+    net = randomize_(create_model(name, group=group, width=2).double().eval())
+    for size in (32, 33):
+        assert_equivariant(net, random_input(3, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("name", RESNET44)
+def test_resnet44_as_printed_is_not_invariant(name: str) -> None:
+    """Its linear layer weighs the slots one by one, so that every element but the neutral one changes the logits."""
+    net = randomize_(create_model(name, width=2, form="printed").double().eval())
+    for size in (32, 33):
+        x = random_input(3, (size, size))
+        with torch.no_grad():
+            errors = equivariance_error(net, x, group=D4)
+        assert len(errors) == D4.order - 1
+        assert min(map(float, errors.values())) > FAR
+        with pytest.raises(AssertionError, match="not equivariant under D4"):
+            assert_equivariant(net, x, group=D4)
+
+
+@pytest.mark.parametrize("name", RESNET44)
+def test_features_of_resnet44_as_printed_are_exact_on_odd_sizes_only(name: str) -> None:
+    net = randomize_(create_model(name, width=2, form="printed").double().eval())
+    features = nn.Sequential(net.lift, net.stages, net.norm)
+    assert_equivariant(features, random_input(3, (33, 33)), group=D4)
+    with torch.no_grad():
+        off_centre = equivariance_error(features, random_input(3, (32, 32)), group=D4)
+    # of the even rows and columns only the transposition of the image makes even ones again
+    kept = [g for g, error in off_centre.items() if float(error) <= 1e-12]
+    assert len(kept) == 1
+    assert min(float(error) for g, error in off_centre.items() if g not in kept) > FAR
 
 
 @pytest.mark.parametrize("size", [96, 224])
@@ -53,11 +105,10 @@ def test_resnet_with_the_small_stem_on_96() -> None:
     assert_equivariant(net, random_input(3, (96, 96)), group=D4, elements=[3, 5])
 
 
-@pytest.mark.parametrize("name", sorted(TESTED - PLAIN))
+@pytest.mark.parametrize("name", sorted(SYMMETRIC))
 def test_default_group_in_float32(name: str) -> None:
-    channels = 3 if name == "resnet18" else 1
-    net = randomize_(create_model(name, width=8, in_channels=channels).eval())
-    group = {"p4cnn": C4, "p4mcnn": D4, "resnet18": C4}[name]
+    group, channels = SYMMETRIC[name]
+    net = randomize_(create_model(name, width=8 if name in SMALL else 4, in_channels=channels).eval())
     assert_equivariant(net, random_input(channels, (28, 28), dtype=torch.float32), group=group)
 
 
@@ -70,11 +121,11 @@ def test_a_network_is_exact_for_its_own_group_only() -> None:
 
 @pytest.mark.parametrize("name", sorted(PLAIN))
 def test_plain_networks_are_far_from_it(name: str) -> None:
-    net = randomize_(create_model(name, width=8).double().eval())
+    net, x = randomize_(create_model(name, width=8).double().eval()), random_input(PLAIN[name], (28, 28))
     for group in (C2, C4, D1, D4):
-        assert worst_error(net, random_input(1, (28, 28)), group) > FAR
+        assert worst_error(net, x, group) > FAR
     with pytest.raises(AssertionError, match="not equivariant under C4"):
-        assert_equivariant(net, random_input(1, (28, 28)), group=C4)
+        assert_equivariant(net, x, group=C4)
 
 
 def test_a_plain_residual_network_is_far_from_it() -> None:

@@ -23,11 +23,56 @@ def parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
+PLAIN = ("z2cnn", "c_z2cnn", "resnet44")
+DIGIT_MODELS = ("z2cnn", "c_z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
+RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
+
+
+def channels_of(name: str) -> int:
+    """Channels of the images that a model is made for."""
+    return 1 if name in DIGIT_MODELS else 3
+
+
 @pytest.mark.parametrize(
-    ("name", "width", "count"), [("z2cnn", 20, 25_210), ("p4cnn", 10, 24_810), ("p4mcnn", 7, 24_202)]
-)
+    ("name", "width", "count"),
+    [
+        ("z2cnn", 20, 25_210), ("c_z2cnn", 57, 25_603), ("p4cnn", 10, 24_810), ("g_p4cnn", 17, 25_255),
+        ("gc_p4cnn", 30, 24_640), ("p4mcnn", 7, 24_202),
+    ],
+)  # fmt: skip
 def test_parameter_counts(name: str, width: int, count: int) -> None:
     assert parameters(create_model(name)) == parameters(create_model(name, width=width)) == count
+
+
+@pytest.mark.parametrize(("name", "count"), [("g_p4cnn", 8_910), ("gc_p4cnn", 3_420)])
+def test_parameter_counts_at_the_width_of_the_dense_network(name: str, count: int) -> None:
+    assert parameters(create_model(name, width=10)) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "printed", "exact"),
+    [
+        ("p4m_resnet44", (11, 23, 45), 2_621_829, 2_618_679),
+        ("g_p4m_resnet44", (19, 38, 76), 1_782_381, 1_777_061),
+        ("gc_p4m_resnet44", (28, 56, 112), 1_884_270, 1_876_430),
+    ],
+)
+def test_parameter_counts_of_resnet44(name: str, widths: tuple[int, int, int], printed: int, exact: int) -> None:
+    """The exact form saves the columns of the linear layer for seven slots of eight."""
+    net = create_model(name, form="printed")
+    assert (parameters(net), parameters(create_model(name))) == (printed, exact)
+    assert printed - exact == 7 * widths[-1] * 10
+    assert tuple(stage[-1].conv2.out_channels for stage in net.stages) == widths
+
+
+def test_resnet44_over_the_trivial_group_is_the_plain_one() -> None:
+    assert parameters(create_model("resnet44")) == 2_636_458
+    plain = randomize_(create_model("resnet44", width=2).double().eval())
+    ours = create_model("p4m_resnet44", group="C1", width=2, form="printed").double().eval()
+    weights = zip(ours.state_dict().items(), plain.state_dict().values(), strict=True)
+    ours.load_state_dict({name: weight.reshape(value.shape) for (name, value), weight in weights})
+    x = random_input(3, (32, 32))
+    torch.testing.assert_close(ours(x), plain(x), rtol=0, atol=1e-12)
 
 
 def test_parameter_count_of_the_residual_network() -> None:
@@ -39,12 +84,12 @@ def test_parameter_count_of_the_residual_network() -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_common_arguments(name: str) -> None:
-    group = "C1" if name == "z2cnn" else "D1"
+    group = "C1" if name in PLAIN else "D1"
     net = create_model(name, group=group, width=2, in_channels=2, num_classes=7)
     assert net(torch.randn(2, 2, 28, 28)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", ["p4cnn", "p4mcnn", "resnet18"])
+@pytest.mark.parametrize("name", sorted(set(list_models()) - set(PLAIN)))
 def test_groups_and_their_names(name: str) -> None:
     for group in (cyclic(2), "C2"):
         net = create_model(name, group=group, width=1)
@@ -74,7 +119,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_life_after_training(name: str) -> None:
-    channels = 3 if name == "resnet18" else 1
+    channels = channels_of(name)
     net = randomize_(create_model(name, width=1).double().eval())
     x = random_input(channels, (28, 28))
     assert_copies(net, x)
@@ -83,19 +128,18 @@ def test_life_after_training(name: str) -> None:
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("name", ["p4cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["p4cnn", "g_p4cnn", "gc_p4cnn", "resnet18"])
 def test_compile(name: str) -> None:
-    channels = 3 if name == "resnet18" else 1
+    channels = channels_of(name)
     net = randomize_(create_model(name, width=1).double().eval())
     assert_compiles(net, random_input(channels, (28, 28)))
 
 
-@pytest.mark.parametrize("name", ["p4cnn", "resnet18", "z2cnn"])
+@pytest.mark.parametrize("name", list_models())
 def test_untrained_logits_are_of_order_one(name: str) -> None:
     torch.manual_seed(1)
-    channels = 3 if name == "resnet18" else 1
-    net = create_model(name, **({"width": 8} if name == "resnet18" else {})).train()
-    logits = net(random_input(channels, (28, 28), batch=8, dtype=torch.float32))
+    net = create_model(name, **({} if name in DIGIT_MODELS else {"width": 8})).train()
+    logits = net(random_input(channels_of(name), (28, 28), batch=8, dtype=torch.float32))
     assert 0.05 < float(logits.std().detach()) < 5
 
 
@@ -111,12 +155,31 @@ def test_weights_are_drawn_as_in_the_study(name: str) -> None:
         assert 0 < float(conv.bias.detach().abs().max()) <= bound
 
 
+@pytest.mark.parametrize("name", ["g_p4cnn", "gc_p4cnn"])
+def test_both_parts_of_separable_weights_are_drawn_as_in_the_study(name: str) -> None:
+    convolutions = [m for m in create_model(name).modules() if isinstance(m, ev.nn.SeparableGroupConv2d)]
+    assert [m.kernel_size for m in convolutions] == [(3, 3)] * 5 + [(4, 4)]
+    for conv in convolutions:
+        bound = 1 / (conv.in_channels * conv.kernel_size[0] ** 2) ** 0.5
+        for part in (conv.spatial, conv.pointwise):
+            assert 0.8 * bound < float(part.detach().abs().max()) <= bound
+
+
+def test_depthwise_network_is_drawn_by_torchs_own_rule() -> None:
+    """Uniform within ``1 / sqrt(fan-in)``, where a depthwise kernel sees one channel."""
+    convolutions = [m for m in create_model("c_z2cnn").modules() if isinstance(m, nn.Conv2d)]
+    assert [m.kernel_size[0] for m in convolutions] == [3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 4]
+    for conv in convolutions:
+        bound = 1 / (conv.weight.shape[1] * conv.kernel_size[0] ** 2) ** 0.5
+        assert 0.8 * bound < float(conv.weight.detach().abs().max()) <= bound
+
+
 class TestErrors:
     pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
     def test_unknown_name(self) -> None:
         with pytest.raises(
-            ConfigError, match="model 'resnet50' is not known: choose one of p4cnn, p4mcnn, resnet18, z2cnn"
+            ConfigError, match="model 'resnet50' is not known: choose one of c_z2cnn, g_p4cnn, g_p4m_resnet44, gc_p4cnn"
         ):
             create_model("resnet50")
 
@@ -126,9 +189,22 @@ class TestErrors:
         ):
             create_model("z2cnn", stem="small")
 
-    def test_plain_network_with_a_symmetry(self) -> None:
-        with pytest.raises(ConfigError, match="group='C4': z2cnn has no symmetry but C1; choose the model 'p4cnn'"):
-            create_model("z2cnn", group="C4")
+    @pytest.mark.parametrize(
+        ("name", "other"), [("z2cnn", "p4cnn"), ("c_z2cnn", "p4cnn"), ("resnet44", "p4m_resnet44")]
+    )
+    def test_plain_network_with_a_symmetry(self, name: str, other: str) -> None:
+        with pytest.raises(ConfigError, match=f"group='C4': {name} has no symmetry but C1; choose the model '{other}'"):
+            create_model(name, group="C4")
+
+    @pytest.mark.parametrize("name", ["p4cnn", "p4mcnn", "resnet18"])
+    def test_unknown_kernel(self, name: str) -> None:
+        with pytest.raises(ConfigError, match="kernel='depthwise' is not known: choose one of dense, g, gc"):
+            create_model(name, kernel="depthwise")
+
+    @pytest.mark.parametrize("name", RESNET44)
+    def test_unknown_form(self, name: str) -> None:
+        with pytest.raises(ConfigError, match="form='paper' is not known: choose 'exact' or 'printed'"):
+            create_model(name, form="paper")
 
     def test_image_that_is_too_small(self) -> None:
         with pytest.raises(ShapeError, match="GroupConv2d: height 2 with padding=0 is smaller than the window of 3"):
@@ -150,7 +226,7 @@ class TestErrors:
         with pytest.raises(ConfigError, match="stem='tiny' is not known: choose 'small' or 'large'"):
             create_model("resnet18", stem="tiny")
 
-    @pytest.mark.parametrize("name", ["p4cnn", "p4mcnn", "resnet18"])
+    @pytest.mark.parametrize("name", list_models())
     def test_group_off_the_grid(self, name: str) -> None:
         with pytest.raises(GroupMismatchError, match="group=C8 holds rotations by 45 degrees"):
             create_model(name, group="C8")
