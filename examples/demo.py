@@ -16,7 +16,6 @@ from typing import Any
 
 import lightning
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import equivision as ev
 from equivision.audit import write_html
@@ -45,13 +44,6 @@ def train(name: str, width: int, epochs: int) -> tuple[torch.nn.Module, dict[str
     seconds = (time.perf_counter() - start) / epochs
     metrics = {key: float(value) for part in trainer.test(task, data, verbose=False) for key, value in part.items()}
     return task.model.eval(), {variant: metrics[f"test/accuracy/{variant}"] for variant in TESTS}, seconds
-
-
-def macs(model: torch.nn.Module, image: torch.Tensor) -> int:
-    """Multiplications for one image: half the floating-point operations that torch counts."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image)
-    return counter.get_total_flops() // 2
 
 
 def rows(networks: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -100,7 +92,7 @@ def main() -> None:
                 "name": name,
                 "accuracy": accuracy,
                 "parameters": sum(p.numel() for p in net.parameters()),
-                "macs": macs(net, images[:1]),
+                "macs": ev.cost(net, images.shape[1:]).macs,
                 "seconds_per_epoch": round(seconds, 2),
             }
         )

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from equivision._text import grid
 from equivision.errors import ConfigError, ShapeError
 from equivision.groups import PlanarGroup
+
+Distribution = Literal["normal", "uniform"]
 
 #: A set whose filters vary by less than this share of their size is constant, up to rounding.
 _NOTHING = 1e-12
@@ -28,7 +30,7 @@ class LayerRedundancy:
         kernel_size: height and width of its filters.
         ratios: for every filter set, the share of its variance that one kernel explains, from 1 / |G| to 1.
         constant: number of sets left out because their filters are constant, so that there is no variance to explain.
-        baseline: mean ratio of random filters of that size.
+        baseline: mean ratio of random filters of that size, :func:`random_redundancy`.
     """
 
     name: str
@@ -124,19 +126,29 @@ def _first_component(rows: Float[Tensor, "sets group taps"]) -> tuple[Tensor, Te
 
 
 @functools.cache
-def random_redundancy(order: int, kernel_size: tuple[int, int], *, sets: int = 20_000, seed: int = 0) -> float:
-    """The mean ratio of filters that are independent Gaussian numbers: what no training can explain.
+def random_redundancy(
+    order: int,
+    kernel_size: tuple[int, int],
+    *,
+    distribution: Distribution = "normal",
+    sets: int = 20_000,
+    seed: int = 0,
+) -> float:
+    """The mean ratio of filters that are independent random numbers: what is there before anything is learned.
 
-    Simulated with a generator of its own, so the same everywhere and no other random number changes.
+    Simulated with a generator of its own, so the same everywhere and no other random number changes. Compare an
+    untrained network with the distribution that its filters are drawn from: for uniform numbers, which all layers here
+    and torch's own convolutions start from, the mean is a little lower.
 
     Args:
         order: number of elements of the group.
         kernel_size: height and width of the filters.
+        distribution: of the numbers, ``"normal"`` or ``"uniform"``, with mean zero.
         sets: number of filter sets that are drawn.
         seed: of the generator.
 
     Raises:
-        ConfigError: an argument is too small.
+        ConfigError: an argument is too small, or the distribution is not known.
 
     >>> round(random_redundancy(4, (3, 3)), 2), round(random_redundancy(4, (4, 4)), 2)
     (0.52, 0.44)
@@ -147,8 +159,11 @@ def random_redundancy(order: int, kernel_size: tuple[int, int], *, sets: int = 2
             f"order={order}, kernel_size={kernel_size}, sets={sets}: give numbers of at least 1, and kernels of at "
             "least two taps"
         )
+    if distribution not in ("normal", "uniform"):
+        raise ConfigError(f"distribution={distribution!r} is not known: choose 'normal' or 'uniform'")
+    rows = torch.empty(sets, order, taps, dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randn(sets, order, taps, dtype=torch.float64, generator=generator)
+    _ = rows.normal_(generator=generator) if distribution == "normal" else rows.uniform_(-1, 1, generator=generator)
     return float(_first_component(rows)[0].mean())
 
 
@@ -162,14 +177,18 @@ def _group_convolutions(model: nn.Module) -> Iterator[tuple[str, nn.Module, Tens
             yield name, module, weight, group
 
 
-def redundancy(model: nn.Module) -> RedundancyReport:
+def redundancy(model: nn.Module, *, distribution: Distribution = "normal") -> RedundancyReport:
     """Measure the filter sets of every group convolution of a network; see :func:`filter_redundancy`.
 
     A layer is recognised by what it has: a ``weight`` ``[out, in, |G|, kh, kw]`` and a ``group``. Kernels of 1 x 1 and
     the trivial group are skipped, with the reason.
 
+    Args:
+        model: any network.
+        distribution: of the random filters to compare with.
+
     Raises:
-        ConfigError: the model is no module, or has no such layer.
+        ConfigError: the model is no module, or has no such layer, or the distribution is not known.
 
     >>> import equivision as ev
     >>> [round(layer.mean, 1) for layer in redundancy(ev.create_model("p4cnn")).layers]
@@ -194,7 +213,7 @@ def redundancy(model: nn.Module) -> RedundancyReport:
                     kernel_size=kernel_size,
                     ratios=tuple(ratios.tolist()),
                     constant=weight.shape[0] * weight.shape[1] - len(ratios),
-                    baseline=random_redundancy(group.order, kernel_size),
+                    baseline=random_redundancy(group.order, kernel_size, distribution=distribution),
                 )
             )
     if not layers and not skipped:

@@ -67,12 +67,16 @@ def test_it_is_the_same_for_every_copy_in_the_filter_bank(group: str) -> None:
         torch.testing.assert_close(filter_redundancy(act(weight, g, acting)), filter_redundancy(weight))
 
 
-@pytest.mark.parametrize(("k", "expected"), [(3, 0.517), (4, 0.441)])
-def test_random_filters(k: int, expected: float) -> None:
-    baseline = random_redundancy(4, (k, k))
+@pytest.mark.parametrize(
+    ("distribution", "k", "expected"),
+    [("normal", 3, 0.517), ("normal", 4, 0.441), ("uniform", 3, 0.491), ("uniform", 4, 0.420)],
+)
+def test_random_filters(distribution: Any, k: int, expected: float) -> None:
+    baseline = random_redundancy(4, (k, k), distribution=distribution)
     assert baseline == pytest.approx(expected, abs=2e-3)
-    assert random_redundancy.__wrapped__(4, (k, k)) == baseline
-    drawn = filter_redundancy(weights(4, k, out=40, inside=40))
+    assert random_redundancy.__wrapped__(4, (k, k), distribution=distribution) == baseline
+    weight = weights(4, k, out=40, inside=40)
+    drawn = filter_redundancy(weight if distribution == "normal" else torch.rand_like(weight))
     assert float(drawn.mean()) == pytest.approx(baseline, abs=5e-3)
 
 
@@ -113,6 +117,9 @@ def test_layers_of_a_network() -> None:
         assert layer.baseline == random_redundancy(4, layer.kernel_size)
     assert json.loads(json.dumps(report.to_dict()))["layers"][5]["kernel_size"] == [4, 4]
     assert "features.19  GroupConv2d  C4, 4 x 4" in str(report)
+    uniform = redundancy(net, distribution="uniform").layers[0]
+    assert uniform.baseline == random_redundancy(4, (3, 3), distribution="uniform")
+    assert uniform.ratios == report.layers[0].ratios
 
 
 def test_what_is_skipped_and_why() -> None:
@@ -152,6 +159,8 @@ def test_mistakes(unchecked_annotations: None) -> None:
         filter_redundancy(torch.randn(2, 2, 4, 1, 1))
     with pytest.raises(ConfigError, match=r"order=0, kernel_size=\(3, 3\), sets=20000: give numbers of at least 1"):
         random_redundancy(0, (3, 3))
+    with pytest.raises(ConfigError, match="distribution='cauchy' is not known: choose 'normal' or 'uniform'"):
+        random_redundancy(4, (3, 3), distribution="cauchy")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="model Conv2d has no group convolution: redundancy looks for modules"):
         redundancy(nn.Conv2d(2, 2, 3))
     with pytest.raises(ConfigError, match=r"model is a list: redundancy needs a torch\.nn\.Module"):

@@ -105,6 +105,7 @@ def test_messages_of_the_parser_become_one_line() -> None:
 def test_light_commands_do_not_load_lightning() -> None:
     code = (
         "import sys; from equivision.cli import main; main(['--version']); main(['models']); main(['--help']);"
+        "main(['cost', 'p4cnn', '--input_size', '1', '28', '28']);"
         "print(sorted({'lightning', 'torchmetrics', 'jsonargparse', 'PIL', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

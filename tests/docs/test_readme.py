@@ -93,7 +93,7 @@ def check_equivision(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> N
             module.TrainingCLI(command, rest)
     elif command == "audit":
         module._parser(command, rest).parse_args(rest)
-    elif command == "predict":
+    elif command in ("predict", "cost"):
         module._parser(command).parse_args(rest)
     else:
         assert not rest

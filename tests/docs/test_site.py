@@ -11,7 +11,10 @@ import yaml
 
 from tests.docs._pages import ROOT
 
-PACKAGES = ("groups", "reps", "filters", "functional", "nn", "models", "testing", "audit", "data", "tasks", "errors")
+PACKAGES = (
+    *("groups", "reps", "filters", "functional", "nn", "models", "testing", "audit", "analysis", "data", "tasks"),
+    "errors",
+)
 ELSEWHERE = {
     "testing": {"act", "equivariance_error", "relative_error"},  # those of functional, under another name
     "data": {"Any", "TYPE_CHECKING"},
