@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from _redundancy import redundancy
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
 
 import equivision as ev
@@ -314,7 +315,19 @@ def commute() -> Drawing:
     return drawing
 
 
-FIGURES = (elements, flip_then_rotate, feature_turn, feature_flip, cayley, cosets, filter_bank, sampling, blur, commute)
+FIGURES = (
+    elements,
+    flip_then_rotate,
+    feature_turn,
+    feature_flip,
+    cayley,
+    cosets,
+    filter_bank,
+    sampling,
+    blur,
+    commute,
+    redundancy,
+)
 
 
 def main(folder: Path) -> None:
