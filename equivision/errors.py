@@ -28,6 +28,10 @@ class DataError(EquivisionError):
     """A file or a folder of data is missing, unreadable, truncated or inconsistent."""
 
 
+class ExportError(EquivisionError):
+    """A network cannot be frozen or exported, or gives other outputs afterwards."""
+
+
 class MissingExtraError(EquivisionError, ImportError):
     """An optional dependency is not installed; the message holds the pip command that installs it."""
 

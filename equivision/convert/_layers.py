@@ -1,0 +1,163 @@
+"""Each of our layers as modules of torch, on maps ``[batch, maps, height, width]`` with fields and group flattened."""
+
+import copy
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from equivision import functional
+from equivision.functional._resample import blur_window, gaussian_taps
+from equivision.nn import (
+    AvgPool2d,
+    BlurPool2d,
+    GroupConv2d,
+    GroupConvTranspose2d,
+    GroupLinear,
+    LiftConv2d,
+    MaxPool2d,
+    ProjectConv2d,
+    SeparableGroupConv2d,
+    Upsample2d,
+)
+
+GroupConvolution = LiftConv2d | GroupConv2d | ProjectConv2d | GroupConvTranspose2d | SeparableGroupConv2d
+SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d
+CONVOLUTIONS: tuple[type[nn.Module], ...] = (
+    LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d,
+)  # fmt: skip
+SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d)
+
+
+def _repeated(values: Tensor | None, order: int) -> Tensor | None:
+    """One number for every field, as one for every map."""
+    return None if values is None else values.repeat_interleave(order)
+
+
+def _conv(bank: Tensor, bias: Tensor | None, kind: type[nn.Conv2d | nn.ConvTranspose2d], **options: Any) -> _ConvNd:
+    """An ordinary convolution with these filters."""
+    groups = options.get("groups", 1)
+    maps_in, maps_out = bank.shape[0], bank.shape[1] * groups
+    if kind is nn.Conv2d:
+        maps_in, maps_out = bank.shape[1] * groups, bank.shape[0]
+    size = (bank.shape[-2], bank.shape[-1])
+    conv = kind(maps_in, maps_out, size, **options, bias=bias is not None, device="meta")
+    conv.weight = nn.Parameter(bank.detach().clone(), requires_grad=False)
+    if bias is not None:
+        conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return conv.eval()
+
+
+@torch.no_grad()
+def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
+    """Ordinary convolutions, one after the other, with the filters expanded over the group."""
+    group, order = layer.group, layer.group.order
+    window: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
+    if isinstance(layer, GroupConvTranspose2d):
+        bank = functional.transposed_filters(layer.weight, group)
+        window |= {"output_padding": layer.output_padding, "groups": layer.groups}
+        return [_conv(bank, _repeated(layer.bias, order), nn.ConvTranspose2d, **window)]
+    window["padding_mode"] = layer.padding_mode
+    if isinstance(layer, ProjectConv2d):
+        bank = functional.project_filters(layer.weight, group)
+        return [_conv(bank, layer.bias, nn.Conv2d, **window, groups=layer.groups)]
+    bias = _repeated(layer.bias, order)
+    if isinstance(layer, LiftConv2d):
+        return [_conv(functional.lift_filters(layer.weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+    if isinstance(layer, GroupConv2d):
+        return [_conv(functional.group_filters(layer.weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+    if layer.spatial.shape[1] == 1 and layer.algorithm != "expand":
+        mix = functional.group_filters(layer.pointwise[..., None, None], group)
+        bank = functional.lift_filters(layer.spatial, group)
+        first = _conv(mix, None, nn.Conv2d, groups=layer.groups)
+        return [first, _conv(bank, bias, nn.Conv2d, **window, groups=bank.shape[0])]
+    weight = layer.spatial.unsqueeze(2) * layer.pointwise[..., None, None]
+    return [_conv(functional.group_filters(weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+
+
+@torch.no_grad()
+def plain_linear(layer: GroupLinear) -> nn.Linear:
+    """An ordinary linear map of the flattened values."""
+    bank = functional.group_filters(layer.weight[..., None, None], layer.group, layer.table).flatten(1)
+    bias = _repeated(layer.bias, layer.group.order)
+    linear = nn.Linear(bank.shape[1], bank.shape[0], bias=bias is not None, device="meta")
+    linear.weight = nn.Parameter(bank.detach().clone(), requires_grad=False)
+    if bias is not None:
+        linear.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return linear.eval()
+
+
+class Example(NamedTuple):
+    """What is known of a tensor that a network computes from an example."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+
+def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
+    """A layer over space as modules on ``[B, maps, H, W]``; :class:`BlurPool2d` needs an example of its input."""
+    if isinstance(layer, MaxPool2d):
+        return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding)
+    if isinstance(layer, AvgPool2d):
+        return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+    if isinstance(layer, Upsample2d):
+        aligned = None if layer.mode == "nearest" else False
+        return nn.Upsample(scale_factor=float(layer.scale_factor), mode=layer.mode, align_corners=aligned)
+    if layer.stride == 1:
+        return nn.Identity()
+    assert example is not None  # noqa: S101 (the caller has asked for it)
+    maps, size = math.prod(example.shape[1:-2]), example.shape[-2:]
+    steps = []
+    for axis, n in enumerate(size):
+        taps, border = blur_window(n, layer.stride, layer.sigma)
+        kernel = gaussian_taps(taps, layer.sigma, dtype=example.dtype).to(example.device)
+        mode = layer.padding_mode if layer.padding_mode == "zeros" or border < n else "replicate"
+        options: dict[str, Any] = {
+            "stride": (layer.stride, 1) if axis == 0 else (1, layer.stride),
+            "padding": (border, 0) if axis == 0 else (0, border),
+        }
+        bank = kernel.view((1, 1, taps, 1) if axis == 0 else (1, 1, 1, taps)).repeat(maps, 1, 1, 1)
+        steps.append(_conv(bank, None, nn.Conv2d, **options, groups=maps, padding_mode=mode))
+    return nn.Sequential(*steps)
+
+
+def has_statistics(module: nn.Module) -> bool:
+    """Whether it is a batch norm that, in evaluation, multiplies and adds one number for each channel."""
+    known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    return type(module) in known and getattr(module, "running_mean", None) is not None
+
+
+@torch.no_grad()
+def over_maps(norm: nn.Module, order: int) -> nn.BatchNorm2d:
+    """Batch norm over fields as one over maps: every number repeated over the group."""
+    assert isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
+    like = norm.running_mean
+    plain = nn.BatchNorm2d(
+        norm.num_features * order, eps=norm.eps, momentum=norm.momentum, affine=norm.affine, device=like.device,
+        dtype=like.dtype,
+    )  # fmt: skip
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        values, target = getattr(norm, name), getattr(plain, name)
+        if values is not None and target is not None:
+            target.copy_(values.repeat_interleave(order))
+    return plain.eval()
+
+
+def can_fold(conv: nn.Module) -> bool:
+    """Whether :func:`fold` takes this convolution; grouped transposed ones have their filters in another order."""
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    return type(conv) in kinds and not (isinstance(conv, _ConvTransposeNd) and conv.groups > 1)
+
+
+@torch.no_grad()
+def fold(conv: _ConvNd, norm: nn.Module) -> _ConvNd:
+    """A convolution that does what the two did; computed in float64, so that it is rounded once."""
+    assert isinstance(norm, _BatchNorm)  # noqa: S101
+    wide_conv, wide_norm = copy.deepcopy(conv).double(), copy.deepcopy(norm).double()
+    folded = fuse_conv_bn_eval(wide_conv, wide_norm, transpose=isinstance(conv, _ConvTransposeNd))
+    return folded.to(conv.weight.dtype)

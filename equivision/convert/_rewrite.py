@@ -1,0 +1,293 @@
+"""From the calls of our layers to the calls of torch's.
+
+A feature map on a group, ``[batch, field, group, height, width]``, is kept as the maps ``[batch, field * group, height,
+width]`` that ordinary convolutions take and give, for as long as nothing asks for its five axes.
+"""
+
+import itertools
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import fx, nn
+from torch.nn.modules.conv import _ConvNd
+
+from equivision.convert import _layers as plain
+from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_planes
+from equivision.convert._trace import known_as
+from equivision.errors import ConfigError, ExportError
+from equivision.filters import reversed_axes
+from equivision.functional._resample import blur_window
+from equivision.nn import BlurPool2d, CosetPool, GroupConvTranspose2d, GroupLinear, GroupPool, LiftConv2d, Restrict
+
+#: Our layers.
+LAYERS = (*plain.CONVOLUTIONS, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict)
+_AXES = {-2: "height", -1: "width"}
+
+
+@dataclass
+class Value:
+    """What stands for the result of a call.
+
+    Attributes:
+        node: in the new graph.
+        fields: fields and order of the group, if ``node`` has flattened the two axes.
+        ndim: number of axes of the original result, where known.
+        whole: node with the original axes.
+    """
+
+    node: fx.Node
+    fields: tuple[int, int] | None = None
+    ndim: int | None = None
+    whole: fx.Node | None = None
+
+
+class Rewriter:
+    """Builds the plain graph, call by call.
+
+    Args:
+        model: in evaluation mode; its modules become part of the result.
+        graph: what :func:`trace` found.
+        examples: what the calls gave on an example; may be empty.
+        fold_batch_norm: put batch norm into the convolution before it.
+    """
+
+    def __init__(
+        self, model: nn.Module, graph: fx.Graph, examples: dict[fx.Node, plain.Example], *, fold_batch_norm: bool
+    ) -> None:
+        self._model, self._old, self._examples, self._fold = model, graph, examples, fold_batch_norm
+        self._new = fx.Graph()
+        self._parts: dict[str, Any] = {}
+        self._names: dict[tuple[Any, ...], str] = {}
+        self._values: dict[fx.Node, Value] = {}
+
+    def run(self) -> fx.GraphModule:
+        """The plain network."""
+        for node in self._old.nodes:
+            if node not in self._values:
+                self._values[node] = self._module(node) if node.op == "call_module" else self._other(node)
+        for node in self._new.nodes:
+            node.type = None  # annotations would have to be imported with the network
+        return fx.GraphModule(self._parts, self._new, "FrozenNetwork")
+
+    # --- values
+
+    def _whole(self, node: fx.Node) -> fx.Node:
+        """The result of an old node with its own axes."""
+        value = self._values[node]
+        if value.fields is None:
+            return value.node
+        if value.whole is None:
+            value.whole = self._new.call_method("unflatten", (value.node, 1, value.fields))
+        return value.whole
+
+    def _ndim(self, node: fx.Node) -> int | None:
+        return len(self._examples[node].shape) if node in self._examples else self._values[node].ndim
+
+    def _other(self, node: fx.Node) -> Value:
+        """Copy a call that is not of a module."""
+        if node.op == "get_attr":
+            name = str(node.target)
+            found = operator.attrgetter(name)(self._model)
+            return Value(self._new.get_attr(self._part(("attribute", name), name.replace(".", "_"), lambda: found)))
+        pointwise = {"call_function": FUNCTIONS, "call_method": METHODS}.get(node.op, frozenset())
+        if node.target in pointwise and node.all_input_nodes:
+            return self._pointwise(node)
+        return Value(self._new.node_copy(node, self._whole))
+
+    def _pointwise(self, node: fx.Node) -> Value:
+        """Copy a call that does the same to every number, in whatever layout its inputs have."""
+        inputs = [self._values[one] for one in node.all_input_nodes]
+        first = inputs[0]
+        if all(one.fields is not None and one.fields == first.fields for one in inputs):
+            return Value(self._new.node_copy(node, lambda one: self._values[one].node), first.fields, first.ndim)
+        return Value(self._new.node_copy(node, self._whole), None, first.ndim if len(inputs) == 1 else None)
+
+    # --- modules
+
+    def _module(self, node: fx.Node) -> Value:
+        name = str(node.target)
+        module = self._model.get_submodule(name)
+        kind = known_as(module, LAYERS)
+        if kind is not None:
+            self._check_hooks(name, module)
+        if kind in plain.CONVOLUTIONS:
+            return self._group_conv(node, name, module)
+        if kind in plain.SPATIAL:
+            return self._spatial(node, name, module)
+        if kind is not None:
+            return self._over_group(node, name, module)
+        return self._torch_module(node, name, module)
+
+    def _torch_module(self, node: fx.Node, name: str, module: nn.Module) -> Value:
+        source = _argument(node)
+        value = self._values[source]
+        if type(module) in IDLE:
+            return value
+        if plain.can_fold(module) and (norm := self._norm_after(node)) is not None:
+            part = self._part((name, norm), name, lambda: plain.fold(cast(_ConvNd, module), self._at(norm)))
+            return self._finish(node, Value(self._new.call_module(part, (self._whole(source),))), norm)
+        if type(module) in MODULES and value.fields is not None:
+            part = self._part((name,), name, lambda: module)
+            return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
+        if value.fields is not None and plain.has_statistics(module):
+            order = value.fields[1]
+            part = self._part((name, order), name, lambda: plain.over_maps(module, order))
+            return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
+        twin = on_planes(module) if value.fields is not None else None
+        if twin is not None:
+            part = self._part((name, "planes"), name, lambda: twin)
+            return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
+        copied = self._new.node_copy(node, self._whole)
+        copied.target = self._part((name,), name, lambda: module)
+        same = type(module) in MODULES or plain.has_statistics(module)
+        return Value(copied, None, value.ndim if same else 4 if isinstance(module, nn.Conv2d) else None)
+
+    def _group_conv(self, node: fx.Node, name: str, module: Any) -> Value:
+        source = _argument(node)
+        maps = self._whole(source) if isinstance(module, LiftConv2d) else self._flat(source)
+        if module.strict and not isinstance(module, GroupConvTranspose2d):
+            self._guard_stride(maps, name, module, module.dilation)
+        norm = self._norm_after(node)
+        on_plane = module.input_on_group and not module.kernel_on_group
+
+        def build() -> nn.Module:
+            convs = plain.plain_convolutions(module)
+            if norm is not None:
+                over_maps = plain.over_maps(self._at(norm), 1 if on_plane else module.group.order)
+                convs[-1] = plain.fold(convs[-1], over_maps)
+            return convs[0] if len(convs) == 1 else nn.Sequential(*convs)
+
+        out = self._new.call_module(self._part((name, norm), name, build), (maps,))
+        value = Value(out, None, 4) if on_plane else Value(out, (module.out_channels, module.group.order), 5)
+        return value if norm is None else self._finish(node, value, norm)
+
+    def _spatial(self, node: fx.Node, name: str, module: Any) -> Value:
+        """A layer over space runs on maps, whether they belong to a group or not."""
+        source = _argument(node)
+        value, example, ndim = self._values[source], self._examples.get(source), self._ndim(source)
+        blurs = isinstance(module, BlurPool2d) and module.stride > 1
+        fields = (example.shape[1], example.shape[2]) if example is not None and ndim == 5 else value.fields
+        if ndim not in (4, 5) or (ndim == 5 and fields is None) or (blurs and example is None):
+            what = "the number of its taps follows the size of its input" if blurs else "its input may have 4 or 5 axes"
+            raise ConfigError(
+                f"example=None: {name} is a {type(module).__name__}, and {what}. Give a batch of the inputs that the "
+                "frozen network is for, as in freeze(model, example=images[:1])"
+            )
+        maps = self._flat(source) if ndim == 5 else value.node
+        if blurs and example is not None:
+            self._guard_blur(maps, name, module, example.shape[-2:])
+        elif getattr(module, "strict", False):
+            self._guard_stride(maps, name, module, (1, 1))
+        key = (name, example) if blurs else (name,)
+        out = self._new.call_module(self._part(key, name, lambda: plain.plain_spatial(module, example)), (maps,))
+        return Value(out, fields if ndim == 5 else None, ndim)
+
+    def _over_group(self, node: fx.Node, name: str, module: nn.Module) -> Value:
+        """Pooling over the group, restriction, linear maps: calls of torch on the original axes."""
+        source = _argument(node)
+        whole, ndim, graph = self._whole(source), self._ndim(source), self._new
+        if isinstance(module, GroupPool):
+            return Value(_reduce(graph, whole, module.mode, 2), None, None if ndim is None else ndim - 1)
+        if isinstance(module, GroupLinear):
+            part = self._part((name,), name, lambda: plain.plain_linear(module))
+            flat = graph.call_method("flatten", (whole, 1, 2))
+            out = graph.call_method("unflatten", (graph.call_module(part, (flat,)), 1, (-1, module.group.order)))
+            return Value(out, None, 3)
+        assert isinstance(module, CosetPool | Restrict)  # noqa: S101
+        self._parts[f"{name}.slots"] = module.slots
+        moved = graph.call_method("index_select", (whole, 2, graph.get_attr(f"{name}.slots")))
+        if isinstance(module, CosetPool):
+            cosets = graph.call_method("unflatten", (moved, 2, (module.subgroup.index, module.subgroup.order)))
+            return Value(_reduce(graph, cosets, module.mode, 3), None, ndim)
+        copies = graph.call_method("unflatten", (moved, 2, (-1, module.subgroup.order)))
+        return Value(graph.call_method("flatten", (copies, 1, 2)), None, ndim)
+
+    # --- helpers
+
+    def _at(self, name: str) -> nn.Module:
+        return self._model.get_submodule(name)
+
+    def _flat(self, node: fx.Node) -> fx.Node:
+        """A map on a group with fields and group in one axis."""
+        value = self._values[node]
+        return value.node if value.fields is not None else self._new.call_method("flatten", (value.node, 1, 2))
+
+    def _part(self, key: tuple[Any, ...], name: str, build: Callable[[], nn.Module]) -> str:
+        """Name of a module of the new network, built when it is first asked for."""
+        if key not in self._names:
+            names = itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(2)))
+            free = next(one for one in names if one not in self._parts)
+            self._names[key], self._parts[free] = free, build()
+        return self._names[key]
+
+    def _norm_after(self, node: fx.Node) -> str | None:
+        """Name of the batch norm that alone takes the result of a convolution, if it can be folded into that."""
+        users = list(node.users)
+        if not self._fold or len(users) != 1 or users[0].op != "call_module":
+            return None
+        conv, norm = self._at(str(node.target)), self._at(str(users[0].target))
+        if not plain.has_statistics(norm):
+            return None
+        grouped_transposed = isinstance(conv, GroupConvTranspose2d) and conv.groups > 1
+        return None if grouped_transposed else str(users[0].target)
+
+    def _finish(self, node: fx.Node, value: Value, norm: str | None) -> Value:
+        """The batch norm after a convolution has been folded into it: its result is that of the convolution."""
+        if norm is not None:
+            self._values[next(iter(node.users))] = value
+        return value
+
+    def _check_hooks(self, name: str, module: nn.Module) -> None:
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise ExportError(
+                f"model cannot be frozen: {name} ({type(module).__name__}) has forward hooks, which would be lost: "
+                "remove them first"
+            )
+
+    def _require(self, condition: fx.Node, message: str) -> None:
+        self._new.call_function(torch._assert, (condition, message))
+
+    def _guard_stride(self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, int]) -> None:
+        """Refuse the sizes on which a strict layer is not exact, as the layer itself does."""
+        graph = self._new
+        window = zip(
+            _AXES, reversed_axes(module.group), module.kernel_size, module.stride, module.padding, dilation, strict=True
+        )
+        for axis, moved, k, s, p, d in window:
+            if not moved or s == 1:
+                continue
+            size = graph.call_method("size", (maps, axis))
+            rest = (d * (k - 1) + 1 - 2 * p) % s
+            fits = graph.call_function(operator.eq, (graph.call_function(operator.mod, (size, s)), rest))
+            self._require(
+                fits,
+                f"{name}: {_AXES[axis]} modulo {s} must be {rest}, or the layer is not exact under {module.group.name}",
+            )
+
+    def _guard_blur(self, maps: fx.Node, name: str, module: BlurPool2d, sizes: tuple[int, ...]) -> None:
+        """Refuse the sizes for which a blur has other taps than those that it was frozen with."""
+        graph, stride = self._new, module.stride
+        for axis, n in zip(_AXES, sizes, strict=True):
+            size = graph.call_method("size", (maps, axis))
+            _, border = blur_window(n, stride, module.sigma)
+            cure = f"{name}: frozen for a {_AXES[axis]} of {n} here; freeze again with an example of this size"
+            same = graph.call_function(operator.eq, (graph.call_function(operator.mod, (size, stride)), n % stride))
+            self._require(same, cure)
+            if module.padding_mode in ("reflect", "circular"):
+                compare = operator.gt if n > border else operator.le
+                self._require(graph.call_function(compare, (size, border)), cure)
+
+
+def _argument(node: fx.Node) -> fx.Node:
+    """The input of a module with one input."""
+    given = [*node.args, *node.kwargs.values()]
+    return cast(fx.Node, given[0])
+
+
+def _reduce(graph: fx.Graph, x: fx.Node, mode: str, dim: int) -> fx.Node:
+    if mode == "norm":
+        return graph.call_function(torch.linalg.vector_norm, (x,), {"dim": dim})
+    return graph.call_method({"max": "amax", "mean": "mean"}[mode], (x, dim))

@@ -1,0 +1,95 @@
+"""From a network to the graph of the layers that it calls, with words for what cannot be traced."""
+
+import inspect
+import os
+import sys
+import traceback
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from equivision.errors import ExportError
+
+_TORCH = os.path.dirname(torch.__file__)
+
+
+class LayerTracer(fx.Tracer):
+    """Records calls of torch's modules and of the given layers; goes into every other module."""
+
+    def __init__(self, layers: tuple[type[nn.Module], ...]) -> None:
+        super().__init__()
+        self._layers = layers
+        self.failed: tuple[str, nn.Module] | None = None
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module stays one call."""
+        return known_as(m, self._layers) is not None or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Trace a call, and remember the innermost module that fails."""
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or (self.path_of_module(m), m)
+            raise
+
+
+def known_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> type[nn.Module] | None:
+    """The class among ``kinds`` whose forward a module runs: itself, or a base whose forward it has not replaced."""
+    bases = (base for base in type(module).__mro__ if base in kinds)
+    return next((base for base in bases if type(module).forward is base.forward), None)
+
+
+def trace(model: nn.Module, layers: tuple[type[nn.Module], ...]) -> fx.Graph:
+    """The calls of a network in their order; arguments of its forward that have a default keep it.
+
+    Raises:
+        ExportError: the network decides in Python what to do next, by values or shapes.
+    """
+    tracer = LayerTracer(layers)
+    options = inspect.signature(model.forward).parameters.values()
+    plain = (bool, int, float, str, type(None))
+    defaults = {option.name: option.default for option in options if isinstance(option.default, plain)}
+    try:
+        return tracer.trace(model, concrete_args=defaults or None)
+    except Exception as error:
+        path, module = tracer.failed or ("", model)
+        where = f"{type(module).__name__}{f' ({path})' if path else ''}"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ExportError(
+            f"model cannot be frozen: the forward of {where} cannot be traced at {_line(error)}: {reason}. What is "
+            "done must not depend on values or shapes through Python's if, for, int() or len(): use torch functions "
+            "such as torch.where, or freeze the parts before and after it"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    """File and line of the user's code that an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_TORCH) and frame.filename != __file__]
+    frame = (own or frames)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+def check_plain(frozen: fx.GraphModule) -> None:
+    """Check that a network needs nothing but torch to be loaded and run.
+
+    Raises:
+        ExportError: a module or a function comes from elsewhere.
+    """
+    for name, module in frozen.named_modules():
+        kind = type(module)
+        importable = getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind
+        if name and not (kind.__module__.startswith("torch.") and importable):
+            cure = "remove it with torch.nn.utils.parametrize.remove_parametrizations" if not importable else (
+                "freeze the module that it wraps, or build it from torch.nn and equivision.nn"
+            )  # fmt: skip
+            raise ExportError(f"model cannot be frozen: {name} is a {kind.__name__} ({kind.__module__}): {cure}")
+    for node in frozen.graph.nodes:
+        home = getattr(node.target, "__module__", None) if node.op == "call_function" else None
+        if home is not None and home.partition(".")[0] not in ("torch", "_operator", "operator", "builtins", "math"):
+            raise ExportError(
+                f"model cannot be frozen: it calls {node.target.__name__} of {home}, which is not part of torch: write "
+                "it with torch functions"
+            )
