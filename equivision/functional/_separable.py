@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -102,8 +103,10 @@ def _mix(maps: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table
         maps, bank, None, layer=_LAYER, group=group, stride=1, padding=0, dilation=1, groups=groups * per_group,
         padding_mode="zeros", strict=False, slots=order,
     )  # fmt: skip
+    last = split.is_contiguous(memory_format=torch.channels_last)
     split = split.reshape(-1, groups, per_group, out // groups * order, *size).transpose(2, 3)
-    return split.reshape(-1, out * order * per_group, *size)
+    split = split.reshape(-1, out * order * per_group, *size)
+    return split.contiguous(memory_format=torch.channels_last) if last else split
 
 
 def _check_parts(spatial: Tensor, pointwise: Tensor, group: PlanarGroup) -> None:

@@ -91,6 +91,17 @@ CONVOLUTIONS: tuple[dict[str, Any], ...] = (
     {"kernel_size": 4, "padding": 2, "padding_mode": "replicate"},
     {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "stride": 2},
 )
+SEPARABLE: tuple[dict[str, Any], ...] = (
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 1},
+    {"kernel_size": 2},
+    {"kernel_size": 4, "padding": 1, "bias": False},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 2, "dilation": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "dilation": 2, "padding": "same", "groups": 2},
+    {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"},
+    {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "stride": 2},
+)
 TRANSPOSED: tuple[dict[str, Any], ...] = (
     {"kernel_size": 3, "stride": 2, "padding": 1},
     {"kernel_size": 4, "stride": 2, "padding": 1},
@@ -137,6 +148,30 @@ def _convolutions() -> Iterator[Case]:
                     on_group=kind is not evnn.LiftConv2d,
                     representative=group == D2,
                 )
+
+
+def _separable() -> Iterator[Case]:
+    kind = evnn.SeparableGroupConv2d
+    forms = [{"variant": variant, "algorithm": how} for variant in ("g", "gc") for how in ("factored", "expand")]
+    for group in GROUPS:
+        for form in forms:
+            for i, options in enumerate(SEPARABLE):
+                kernel, dilation = options["kernel_size"], options.get("dilation", 1)
+                padding = options.get("padding", 0)
+                padding = dilation * (kernel - 1) // 2 if padding == "same" else padding
+                yield Case(
+                    _label(kind, group, options | form),
+                    partial(kind, 2, 4, group=group, **options, **form),
+                    group,
+                    sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
+                    representative=i == 0 or (group == C4 and i in (4, 6)),
+                    # the maps between the steps of factored g kernels are put in another order
+                    keeps_channels_last=options.get("padding_mode") != "circular",
+                )
+    for group in OBLONG_GROUPS:
+        for options in OBLONG:
+            make = partial(kind, 2, 4, group=group, **options)
+            yield Case(_label(kind, group, options), make, group, sizes=((7, 6), (5, 5)), representative=group == D2)
 
 
 def _transposed() -> Iterator[Case]:
@@ -302,6 +337,7 @@ def _torch_layers() -> Iterator[Case]:
 
 CASES: tuple[Case, ...] = (
     *_convolutions(),
+    *_separable(),
     *_transposed(),
     *_windows(),
     *_resolution(),

@@ -174,6 +174,35 @@ class TestConvolutions:
             functional.group_conv_transpose2d(FIELD, weight, group=C4, stride=2, output_padding=1)
 
 
+class TestSeparable:
+    def test_unknown_algorithm(self) -> None:
+        with pytest.raises(ConfigError, match="algorithm='fast' is not known: choose one of auto, factored, expand"):
+            functional.separable_group_conv2d(
+                FIELD, torch.zeros(2, 3, 3, 3), torch.zeros(2, 3, 4), group=C4, algorithm="fast"
+            )
+
+    @pytest.mark.parametrize(
+        ("spatial", "pointwise"),
+        [
+            ((2, 3, 3, 3), (2, 3, 8)),  # another group
+            ((2, 3, 3, 3), (1, 3, 4)),  # other numbers of outputs
+            ((2, 2, 3, 3), (2, 3, 4)),  # neither one kernel nor one for every input
+            ((2, 3, 4, 3, 3), (2, 3, 4)),
+            ((2, 3, 3, 3), (2, 3, 4, 1)),
+        ],
+    )
+    @pytest.mark.parametrize("algorithm", ["factored", "expand"])
+    def test_parts_that_do_not_fit(self, spatial: tuple[int, ...], pointwise: tuple[int, ...], algorithm: str) -> None:
+        with pytest.raises(
+            ShapeError,
+            match=r"spatial has shape \(2.* and pointwise \(.*a separable kernel on C4 needs "
+            r"\[out_channels, 1 or in_channels, kh, kw\] and \[out_channels, in_channels, 4\]",
+        ):
+            functional.separable_group_conv2d(
+                FIELD, torch.zeros(spatial), torch.zeros(pointwise), group=C4, algorithm=algorithm
+            )
+
+
 class TestPools:
     @pytest.mark.parametrize(
         "pool", [functional.group_pool, lambda x, mode: functional.coset_pool(x, C4.subgroup([2]), mode)]

@@ -9,7 +9,9 @@ from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeE
 from equivision.groups import cyclic, dihedral
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
-CONVOLUTIONS = [evnn.LiftConv2d, evnn.GroupConv2d, evnn.ProjectConv2d, evnn.GroupConvTranspose2d]
+CONVOLUTIONS = [
+    evnn.LiftConv2d, evnn.GroupConv2d, evnn.SeparableGroupConv2d, evnn.ProjectConv2d, evnn.GroupConvTranspose2d,
+]  # fmt: skip
 POOLS = [evnn.MaxPool2d, evnn.AvgPool2d]
 
 
@@ -81,6 +83,30 @@ def test_sizes_that_are_not_exact() -> None:
         layer(torch.zeros(1, 1, 32, 32))
     loose = evnn.LiftConv2d(1, 1, 3, group="C4", stride=2, padding=1, strict=False)
     assert loose(torch.zeros(1, 1, 32, 32)).shape == (1, 1, 4, 16, 16)
+
+
+def test_separable_options() -> None:
+    with pytest.raises(ConfigError, match="variant='c' is not known: choose 'g' or 'gc'"):
+        evnn.SeparableGroupConv2d(1, 1, 3, group="C4", variant="c")
+    with pytest.raises(ConfigError, match="algorithm='fast' is not known: choose one of auto, factored, expand"):
+        evnn.SeparableGroupConv2d(1, 1, 3, group="C4", algorithm="fast")
+
+
+@pytest.mark.parametrize("variant", ["g", "gc"])
+@pytest.mark.parametrize("algorithm", ["factored", "expand"])
+def test_separable_layers_refuse_what_dense_ones_refuse(variant: str, algorithm: str) -> None:
+    options = {"group": "C4", "variant": variant, "algorithm": algorithm}
+    halve = evnn.SeparableGroupConv2d(2, 3, 3, stride=2, padding=1, **options)
+    with pytest.raises(GridError, match=r"GroupConv2d: height 32 .*Exact instead: size 29, 31, 33"):
+        halve(torch.zeros(1, 2, 4, 32, 32))
+    loose = evnn.SeparableGroupConv2d(2, 3, 3, stride=2, padding=1, strict=False, **options)
+    assert loose(torch.zeros(1, 2, 4, 32, 32)).shape == (1, 3, 4, 16, 16)
+    with pytest.raises(ShapeError, match=r"GroupConv2d: input has shape .*a feature map on C4 is .*LiftConv2d"):
+        halve(torch.zeros(1, 2, 9, 9))
+    with pytest.raises(ShapeError, match=r"GroupConv2d: input has 5 field\(s\), the filters take 2"):
+        halve(torch.zeros(1, 5, 4, 9, 9))
+    with pytest.raises(ShapeError, match=r"GroupConv2d: input has dtype torch.float64, the weights torch.float32"):
+        halve(torch.zeros(1, 2, 4, 9, 9, dtype=torch.float64))
 
 
 def test_output_padding() -> None:

@@ -44,6 +44,9 @@ def test_one_layer_doubles_the_second_moment(group: PlanarGroup) -> None:
         "project": evnn.ProjectConv2d(16, 64, 3, group=group),
         "group": evnn.GroupConv2d(16, 64 // order, 3, group=group),
         "separate": evnn.GroupConv2d(16, 64, 3, group=group, groups=2),
+        "g": evnn.SeparableGroupConv2d(16, 64, 3, group=group, variant="g"),
+        "gc": evnn.SeparableGroupConv2d(16, 64, 3, group=group, variant="gc"),
+        "separate gc": evnn.SeparableGroupConv2d(16, 64, 3, group=group, variant="gc", groups=2),
         "transposed": evnn.GroupConvTranspose2d(16, 64 // order, 4, group=group, stride=2, padding=1),
     }
     for name, layer in layers.items():
@@ -62,6 +65,32 @@ def test_biases_start_at_zero_and_reset_draws_anew(layer) -> None:
     conv.reset_parameters()
     assert not torch.equal(conv.weight, before)
     assert layer(2, 3, 3, group="C4", bias=False).bias is None
+
+
+@pytest.mark.parametrize("variant", ["g", "gc"])
+def test_both_parts_of_separable_kernels_reset(variant: str) -> None:
+    conv = evnn.SeparableGroupConv2d(2, 3, 3, group="C4", variant=variant)
+    assert conv.bias.abs().max() == 0
+    before = {name: value.detach().clone() for name, value in conv.named_parameters()}
+    conv.reset_parameters()
+    assert not torch.equal(conv.spatial, before["spatial"])
+    assert not torch.equal(conv.pointwise, before["pointwise"])
+    assert evnn.SeparableGroupConv2d(2, 3, 3, group="C4", variant=variant, bias=False).bias is None
+
+
+@pytest.mark.parametrize("variant", ["g", "gc"])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@torch.no_grad()
+def test_activations_keep_their_size_through_separable_layers(group: PlanarGroup, variant: str) -> None:
+    options = {"group": group, "padding": 1, "padding_mode": "circular"}
+    means = torch.zeros(7)
+    for _ in range(8):
+        x = evnn.LiftConv2d(3, 32, 3, **options)(torch.randn(1, 3, 4, 4))
+        means[0] += x.square().mean().log() / 8
+        for i in range(1, 7):
+            x = evnn.SeparableGroupConv2d(32, 32, 3, variant=variant, **options)(torch.relu(x))
+            means[i] += x.square().mean().log() / 8
+    assert float((means - means[0]).abs().max()) < 1, means
 
 
 def test_linear_resets() -> None:

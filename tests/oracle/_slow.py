@@ -72,6 +72,26 @@ def convolve(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int,
     return y
 
 
+def separable(
+    x: Array, k: Array, w: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int
+) -> Array:
+    """``y[o](t, h) = b[o] + sum_{c, h'} w[o, c](h^-1 h') sum_p x[c](p, h') k[o, c](h^-1 (p - t))``.
+
+    With one k for each pair (o, c), the g kind (Lengyel & van Gemert, eqs. 5 and 6); with ``k[o, 0]`` for all c, the gc
+    kind (eqs. 11 and 12).
+    """
+    size = out_size(x.shape[-2:], k.shape[-2:], stride, padding, dilation)
+    y = np.zeros((len(x), len(k), group.order, *size))
+    for b, o, h, i, j in np.ndindex(*y.shape):
+        total = bias[o]
+        for c, g in product(range(x.shape[1]), range(group.order)):
+            kernel = k[o, c if k.shape[1] > 1 else 0]
+            share = w[o, c, group.product(group.inverse(h), g)]
+            total += share * correlate(x[b, c, g], kernel, h, group, (i, j), stride, padding, dilation)
+        y[b, o, h, i, j] = total
+    return y
+
+
 def project(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
     """``y[o](t) = b[o] + sum_{c, h, p} x[c](p, h) psi[o, c](h^-1 (p - t))``."""
     size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)

@@ -39,6 +39,20 @@ class TestConvolutions:
         fast = functional.group_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
         agree(fast, _slow.convolve(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
+    @pytest.mark.parametrize("algorithm", ["factored", "expand"])
+    @pytest.mark.parametrize("kernels", [2, 1])
+    def test_separable(
+        self, group: PlanarGroup, window: tuple[int, int, int, int], kernels: int, algorithm: str
+    ) -> None:
+        k, s, p, d = window
+        x, spatial = random(1, 2, group.order, *SIZE.get(window, (3, 3))), random(2, kernels, k, k)
+        pointwise, bias = random(2, 2, group.order), random(2)
+        fast = functional.separable_group_conv2d(
+            x, spatial, pointwise, bias, group=group, stride=s, padding=p, dilation=d, algorithm=algorithm
+        )
+        parts = spatial.numpy(), pointwise.numpy(), bias.numpy()
+        agree(fast, _slow.separable(x.numpy(), *parts, group, s, p, d))
+
     def test_project(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
         k, s, p, d = window
         x, psi, bias = random(1, 2, group.order, *SIZE.get(window, (5, 3))), random(2, 2, k, k), random(2)
@@ -66,6 +80,19 @@ def test_channel_groups_are_separate_convolutions(group: PlanarGroup) -> None:
     for i in range(2):
         alone = functional.group_conv2d(x[:, 2 * i : 2 * i + 2], psi[i : i + 1], group=group)
         torch.testing.assert_close(together[:, i : i + 1], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["factored", "expand"])
+@pytest.mark.parametrize("kernels", [2, 1])
+@pytest.mark.parametrize("group", GROUPS[2::3], ids=str)
+def test_channel_groups_of_separable_convolutions(group: PlanarGroup, kernels: int, algorithm: str) -> None:
+    x, spatial, pointwise = random(1, 4, group.order, 4, 4), random(4, kernels, 3, 3), random(4, 2, group.order)
+    options = {"group": group, "algorithm": algorithm}
+    together = functional.separable_group_conv2d(x, spatial, pointwise, groups=2, **options)
+    for i in range(2):
+        part = slice(2 * i, 2 * i + 2)
+        alone = functional.separable_group_conv2d(x[:, part], spatial[part], pointwise[part], **options)
+        torch.testing.assert_close(together[:, part], alone, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("group", [*GROUPS, cyclic(5), dihedral(3)], ids=str)
