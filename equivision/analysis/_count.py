@@ -1,4 +1,7 @@
-"""Counting, call by call, while a network runs."""
+"""Counting, call by call, while a network runs.
+
+Imported only when something is counted: torch's counter imports Triton where that is installed.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,28 +13,9 @@ from torch import Tensor, nn
 from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
+from equivision.analysis._report import LayerCost
+
 aten = torch.ops.aten
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """One call of one layer.
-
-    Attributes:
-        name: path in the network, empty for the network itself; calls after the first add their number.
-        kind: class of the layer.
-        output_shapes: shapes of its outputs, with the batch axis; one for most layers.
-        parameters: its own, without those of its parts and those that an earlier call has counted.
-        macs: multiplications in it, without those in its parts.
-        activation_bytes: memory of its outputs that no earlier layer has counted.
-    """
-
-    name: str
-    kind: str
-    output_shapes: tuple[tuple[int, ...], ...]
-    parameters: int
-    macs: int
-    activation_bytes: int
 
 
 def _vector_flops(a_shape: Any, b_shape: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
