@@ -12,8 +12,21 @@ import yaml
 from tests.docs._pages import ROOT
 
 PACKAGES = (
-    *("groups", "reps", "filters", "functional", "nn", "models", "testing", "audit", "analysis", "data", "tasks"),
-    "errors",
+    *(
+        "groups",
+        "reps",
+        "filters",
+        "functional",
+        "nn",
+        "models",
+        "testing",
+        "audit",
+        "analysis",
+        "convert",
+        "data",
+        "tasks",
+    ),
+    *("export", "errors"),
 )
 ELSEWHERE = {
     "testing": {"act", "equivariance_error", "relative_error"},  # those of functional, under another name
