@@ -18,6 +18,7 @@ COMMANDS = {
     "test": ("_training", "measure a trained network on every variant of the test images"),
     "predict": ("_predict", "classify a folder of pictures, as a CSV file"),
     "audit": ("_audit", "prove or disprove the symmetry of a network, as an HTML page"),
+    "export": ("_export", "write a trained network as an ONNX file, checked"),
     "cost": ("_cost", "count parameters, multiplications and memory of a network"),
     "models": ("_models", "list the models"),
 }
@@ -30,6 +31,7 @@ examples:
   equivision test --run_dir runs/digits-p4cnn
   equivision predict --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --images FOLDER --output predictions.csv
   equivision audit --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --group C4 --output report.html
+  equivision export --run_dir runs/digits-p4cnn --output digits.onnx
   equivision cost p4cnn --width 10 --input_size 1 28 28
 """
 

@@ -83,7 +83,9 @@ def export(
     >>> result.opset, result.num_images, result.max_error < 1e-5
     (18, 2, True)
     """
-    kind = _format(Path(path), format)
+    kind = format_of(Path(path), format)
+    for package in ("onnx", "onnxscript", "onnxruntime") if kind == "onnx" else ():
+        require(package)
     copied = copy.deepcopy(model).cpu().eval() if isinstance(model, nn.Module) else model
     images = _images("example", example)
     tested = images if check is None else _images("check", check, like=images)
@@ -103,7 +105,12 @@ def export(
     return ExportResult(Path(path), kind, opset if kind == "onnx" else None, len(tested), error, tolerance)
 
 
-def _format(path: Path, given: Format | None) -> Format:
+def format_of(path: Path, given: Format | None) -> Format:
+    """The format that is asked for, or that the suffix of the path says.
+
+    Raises:
+        ConfigError: neither says it.
+    """
     kind = given if given is not None else _SUFFIXES.get(path.suffix)
     if kind not in ("onnx", "torch"):
         raise ConfigError(
@@ -156,7 +163,6 @@ def _archive(program: torch.export.ExportedProgram) -> bytes:
 
 def _onnx(program: torch.export.ExportedProgram, opset: int) -> bytes:
     onnx = require("onnx")
-    require("onnxscript")
     from equivision import __version__
 
     try:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from equivision.cli import main
-from equivision.cli._audit import _images as images_of
+from equivision.cli._sources import images_of
 from equivision.data import DigitsDataModule
 
 UNTRAINED = ["--data", "DigitsDataModule", "--num_images", "2"]
@@ -57,7 +57,12 @@ def test_pictures_in_a_folder(trained: Path, tmp_path: Path, capsys) -> None:
     ("options", "message"),
     [
         (["--model", "p4cnn"], "no data is given"),
-        (["--model", "p4cnn", "--images", "."], "--images goes with --ckpt_path"),
+        (["--model", "p4cnn", "--images", "."], "--images goes with --ckpt_path or --run_dir alone"),
+        (["--images", "."], "or --run_dir alone, for the best checkpoint of a run"),
+        ([*UNTRAINED, "--onnx", "nowhere.onnx"], "nowhere.onnx cannot be read by onnxruntime"),
+        ([*UNTRAINED, "--onnx", "x.onnx", "--model", "p4cnn"], "or --onnx, for an exported one"),
+        ([*UNTRAINED, "--onnx", "x.onnx", "--dtype", "float64"], "--dtype float64: an ONNX file has the precision"),
+        (["--run_dir", "nowhere"], "run_dir=nowhere holds no run"),
         (["--ckpt_path", "x", "--images", ".", "--variant", "rotated"], "without --variant"),
         (UNTRAINED, "give either --ckpt_path, for a trained network, or --model, for an untrained one"),
         ([*UNTRAINED, "--model", "p4cnn", "--ckpt_path", "x"], "give either --ckpt_path"),
@@ -69,7 +74,10 @@ def test_pictures_in_a_folder(trained: Path, tmp_path: Path, capsys) -> None:
             "--output x.pdf: give a file that ends in .html or .json",
         ),
         ([*UNTRAINED, "--model", "p4cnn", "--variant", "wild"], "--variant wild is not one of the test images"),
-        (["--data", "DigitsDataModule", "--num_images", "0", "--model", "p4cnn"], "--num_images 0: an audit needs"),
+        (
+            ["--data", "DigitsDataModule", "--num_images", "0", "--model", "p4cnn"],
+            "--num_images 0: at least one image is needed",
+        ),
     ],
 )
 def test_mistakes(options: list[str], message: str, capsys) -> None:

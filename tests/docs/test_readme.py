@@ -91,7 +91,7 @@ def check_equivision(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(module.TrainingCLI, "before_instantiate_classes", stop)
         with pytest.raises(ParsedError):
             module.TrainingCLI(command, rest)
-    elif command == "audit":
+    elif command in ("audit", "export"):
         module._parser(command, rest).parse_args(rest)
     elif command in ("predict", "cost"):
         module._parser(command).parse_args(rest)
