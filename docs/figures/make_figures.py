@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from _errors import error_by_images, error_by_parameters
 from _redundancy import redundancy
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
 
@@ -327,6 +328,8 @@ FIGURES = (
     blur,
     commute,
     redundancy,
+    error_by_images,
+    error_by_parameters,
 )
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import lightning
 import torch
-from run import CHECKPOINTS, EPOCHS, TRAIN_IMAGES, Run, train
+from _runs import CHECKPOINTS
+from run import EPOCHS, TRAIN_IMAGES, Run, train
 
 import equivision as ev
 from equivision.analysis import filter_redundancy, random_redundancy, redundancy

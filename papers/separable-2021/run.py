@@ -9,20 +9,13 @@ checkpoint of its last complete epoch and ends in one file, results/<net>-w<widt
 """
 
 import argparse
-import fcntl
-import json
-import os
-import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from _runs import circumstances, fit_and_test, symmetry, work
 
 import equivision as ev
 from equivision.data import MNISTDataModule
@@ -30,7 +23,6 @@ from equivision.tasks import ClassificationTask
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-CHECKPOINTS = Path(os.environ.get("EQUIVISION_RUNS", "runs")) / "separable-2021"
 TEST_VARIANTS = ("upright", "rotated", "rotated90")
 TRAIN_IMAGES = 12_000
 EPOCHS = 50
@@ -76,30 +68,6 @@ def queue(seeds: int) -> list[Run]:
     ]
 
 
-@contextmanager
-def claimed(run: Run) -> Iterator[bool]:
-    """Whether this process got the run; the claim ends with the process, however that ends."""
-    CHECKPOINTS.mkdir(parents=True, exist_ok=True)
-    with (CHECKPOINTS / f"{run.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def symmetry(model: torch.nn.Module, images: torch.Tensor) -> dict[str, float]:
-    """Largest relative error of the logits over the quarter turns, in both precisions."""
-    errors = {}
-    for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
-        net = model.to(dtype).eval()
-        with torch.no_grad():
-            found = ev.testing.equivariance_error(net, images.to(dtype), group=ev.groups.cyclic(4))
-        errors[name] = max(float(e) for e in found.values())
-    return errors
-
-
 def train(run: Run, epochs: int) -> dict[str, Any]:
     """Train, test on three variants, and say what was found."""
     lightning.seed_everything(run.seed, verbose=False)
@@ -112,22 +80,7 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         shuffle_seed=run.seed,
     )
     task = ClassificationTask(run.net, width=run.width, lr=0.01, weight_decay=1e-5, milestones=[40], gamma=0.1)
-    folder = CHECKPOINTS / run.name
-    last = folder / "last.ckpt"
-    timer = Timer()
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[timer, ModelCheckpoint(folder, save_last=True)],
-    )
-    trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-    found = trainer.test(task, datamodule=data, verbose=False)
-    metrics = {key: value for part in found for key, value in part.items()}
+    errors, hours = fit_and_test(run, task, data, epochs)
     images, _ = next(iter(data.test_dataloader()[0]))
     return {
         **asdict(run),
@@ -136,24 +89,11 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         "batch_size": 256,
         "optimizer": "Adam, lr 0.01, weight decay 1e-5, x0.1 after epoch 40",
         "test_images": 50_000,
-        "test_error_percent": {name: round(100 * (1 - metrics[f"test/accuracy/{name}"]), 3) for name in TEST_VARIANTS},
-        "equivariance_error": symmetry(task.model, images[:100]),
-        "hours": round(timer.time_elapsed("train") / 3600, 3),
-        "threads": torch.get_num_threads(),
-        "machine": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "equivision": ev.__version__,
-        "date": datetime.now(UTC).date().isoformat(),
+        "test_error_percent": errors,
+        "equivariance_error": symmetry(task.model, images[:100], ev.groups.cyclic(4)),
+        "hours": hours,
+        **circumstances(),
     }
-
-
-def save(run: Run, result: dict[str, Any]) -> None:
-    """Write the result, complete or not at all."""
-    RESULTS.mkdir(exist_ok=True)
-    temporary = run.result.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(temporary, run.result)
 
 
 def main() -> None:
@@ -164,16 +104,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    for run in queue(arguments.seeds):
-        if arguments.list or run.result.exists():
-            print(f"{run.name}: {'done' if run.result.exists() else 'to do'}", flush=True)
-            continue
-        with claimed(run) as ours:
-            if ours and not run.result.exists():
-                print(f"{run.name}: training", flush=True)
-                result = train(run, arguments.epochs)
-                save(run, result)
-                print(f"{run.name}: test error {result['test_error_percent']} % in {result['hours']} h", flush=True)
+    work(queue(arguments.seeds), lambda run: train(run, arguments.epochs), only_list=arguments.list)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,30 @@
-"""Write the tables of README.md from results/*.json; ``--check`` only says whether they are up to date."""
+"""Write the tables of README.md from the results; ``--check`` only says whether they are up to date.
+
+Results come in one by one while the queue runs. Which of them the tables and figures show is written down in
+published.json: this program takes up all that there are, and docs/figures/make_figures.py draws the same ones.
+"""
 
 import json
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from _networks import TABLE_1, TABLE_2, Network
+from macs import macs
+
 HERE = Path(__file__).parent
-PAPER = {"z2cnn": "5.20 ± 0.110", "p4cnn": "2.23 ± 0.061"}
-NAMES = {"z2cnn": "Z2CNN", "p4cnn": "P4CNN"}
-TESTS = {"upright": "upright", "rotated": "rotated", "rotated90": "90 degrees"}
+RESULTS, PUBLISHED = HERE / "results", HERE / "published.json"
+TESTS = ("rotated", "upright", "rotated90")
+ALL_IMAGES = 12_000
 START, END = "<!-- tables: start -->", "<!-- tables: end -->"
+Results = list[dict[str, Any]]
 
 
-def read() -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """All results, by training images and network."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for path in sorted((HERE / "results").glob("*.json")):
-        result = json.loads(path.read_text())
-        found.setdefault((result["train_variant"], result["net"]), []).append(result)
-    return found
+def read(names: Iterable[str]) -> Results:
+    """The results of these runs."""
+    return [json.loads((RESULTS / f"{name}.json").read_text()) for name in names]
 
 
 def spread(values: list[float]) -> str:
@@ -28,49 +33,92 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.2f}{deviation}"
 
 
-def rows(results: dict[tuple[str, str], list[dict[str, Any]]], variant: str) -> list[str]:
-    """One line for each network trained on these images."""
-    lines = []
-    for net, name in NAMES.items():
-        runs = results.get((variant, net), [])
-        if not runs:
-            lines.append(f"| {name} | not run | | | | | | | |")
-            continue
-        errors = [spread([run["test_error_percent"][test] for run in runs]) for test in TESTS]
-        symmetry = [f"{max(run['equivariance_error'][kind] for run in runs):.0e}" for kind in ("float32", "float64")]
-        paper = PAPER[net] if variant == "rotated" else "-"
-        hours = f"{sum(run['hours'] for run in runs):.2f}"
-        lines.append(
-            f"| {name} | {runs[0]['parameters']:,} | {paper} | {errors[1]} | {errors[0]} | {errors[2]} | "
-            f"{' / '.join(symmetry)} | {len(runs)} | {hours} |"
-        )
+def line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def head(columns: list[str]) -> list[str]:
+    return [line(columns), "|---" + "|---:" * (len(columns) - 1) + "|"]
+
+
+def size_of(network: Network) -> list[str]:
+    """Parameters; multiply-accumulate operations by the formulas of the paper, and with the pointwise step first."""
+    model = network.build()
+    parameters = sum(p.numel() for p in model.parameters())
+    unit, name = (1e6, "M") if network.image[1] == 28 else (1e9, "G")
+    first, second = macs(model, network.image) / unit, macs(model, network.image, pointwise="input") / unit
+    return [f"{parameters:,}", network.paper_macs, f"{first:.3f} {name}", f"{second:.3f} {name}"]
+
+
+def sizes() -> list[str]:
+    """What the networks cost."""
+    columns = ["network", "width", "parameters, paper", "parameters", "MACs, paper", "MACs", "MACs, pointwise at input"]
+    lines = head(columns)
+    for network in (*TABLE_1, *TABLE_2):
+        first = [network.name, str(network.width or "as printed"), network.paper_parameters]
+        lines.append(line([*first, *size_of(network)]))
     return lines
 
 
-def tables() -> str:
-    """Both tables as Markdown."""
-    results = read()
-    columns = ["network", "parameters", "paper, rotated", "ours, rotated", "ours, upright", "ours, 90 degrees"]
+def row(network: Network, results: Results, variant: str) -> str:
+    """One network, trained on all images of a variant."""
+    kind = (network.net, network.width, variant, ALL_IMAGES)
+    runs = [run for run in results if (run["net"], run["width"], run["train_variant"], run["train_images"]) == kind]
+    first = [network.name, str(network.width), network.paper_error if variant == "rotated" else "-"]
+    if not runs:
+        return line([*first, "not run yet", *["-"] * 5])
+    errors = [spread([run["test_error_percent"][test] for run in runs]) for test in TESTS]
+    symmetry = [f"{max(run['equivariance_error'][kind] for run in runs):.0e}" for kind in ("float32", "float64")]
+    return line([*first, *errors, " / ".join(symmetry), str(len(runs)), f"{sum(run['hours'] for run in runs):.2f}"])
+
+
+def fewer_images(results: Results) -> list[str]:
+    """The error of every kind of network, width and number of images that is in a figure."""
+    kinds = {(run["net"], run["width"], run["train_images"]) for run in results if run["train_variant"] == "rotated"}
+    listed = {(network.net, network.width, ALL_IMAGES) for network in TABLE_1}
+    lines = head(["network", "width", "training images", "parameters", "ours, rotated", "seeds"])
+    for net, width, images in sorted(kinds - listed, key=lambda kind: (-kind[2], kind[0], kind[1])):
+        runs = [
+            run
+            for run in results
+            if (run["net"], run["width"], run["train_images"], run["train_variant"]) == (net, width, images, "rotated")
+        ]
+        error = spread([run["test_error_percent"]["rotated"] for run in runs])
+        name = next(network.name for network in TABLE_1 if network.net == net)
+        lines.append(line([name, str(width), f"{images:,}", f"{runs[0]['parameters']:,}", error, str(len(runs))]))
+    return lines if len(lines) > 2 else ["None of these runs is done yet."]
+
+
+def tables(results: Results) -> str:
+    """All tables as Markdown."""
+    columns = ["network", "width", "paper, rotated", "ours, rotated", "ours, upright", "ours, 90 degrees"]
     columns += ["equivariance error, float32 / float64", "seeds", "hours"]
-    head = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    parts = []
-    for variant, title in (("rotated", "Trained on rotated digits"), ("upright", "Trained on upright digits")):
-        parts += [f"**{title}**: test error in %, mean ± standard deviation over seeds", "", *head]
-        parts += [*rows(results, variant), ""]
-    epochs = sorted({run["epochs"] for runs in results.values() for run in runs})
-    versions = sorted({run["torch"] for runs in results.values() for run in runs})
-    parts.append(f"Epochs: {epochs}. torch {', '.join(versions)}. Single runs: `results/*.json`.")
+    parts = ["**Table 1**: test error in %, mean ± standard deviation over seeds, trained on rotated digits", ""]
+    parts += [*head(columns), *(row(network, results, "rotated") for network in TABLE_1), ""]
+    upright = [network for network in TABLE_1 if network.net in ("z2cnn", "p4cnn")]
+    parts += ["**The same, trained on upright digits**", "", *head(columns)]
+    parts += [*(row(network, results, "upright") for network in upright), ""]
+    parts += ["**Figure 3**: further widths, and fewer training images", "", *fewer_images(results), ""]
+    parts += ["**Size** (tables 1 and 2)", "", *sizes(), ""]
+    epochs = ", ".join(map(str, sorted({run["epochs"] for run in results})))
+    versions = ", ".join(sorted({run["torch"] for run in results}))
+    parts.append(f"Runs: {len(results)}. Epochs: {epochs}. torch {versions}. Single runs: `results/*.json`.")
     return "\n".join(parts)
 
 
 def main() -> None:
+    only_check = "--check" in sys.argv
+    names = sorted(path.stem for path in RESULTS.glob("*.json"))
+    if only_check:
+        names = json.loads(PUBLISHED.read_text())
     readme = HERE / "README.md"
     text = readme.read_text()
     before, rest = text.split(START)
     _, after = rest.split(END)
-    new = f"{before}{START}\n{tables()}\n{END}{after}"
-    if "--check" in sys.argv:
+    new = f"{before}{START}\n{tables(read(names))}\n{END}{after}"
+    if only_check:
         sys.exit(0 if new == text else "README.md is not up to date: run python papers/separable-2021/table.py")
+    PUBLISHED.write_text(json.dumps(names, indent=1) + "\n")
     readme.write_text(new)
 
 
