@@ -82,7 +82,7 @@ def published() -> list[dict[str, Any]]:
     """The results that tables and figures show, of networks trained on rotated digits."""
     names = json.loads((FOLDER / "published.json").read_text(encoding="utf-8"))
     runs = [json.loads((FOLDER / "results" / f"{name}.json").read_text(encoding="utf-8")) for name in names]
-    return [run for run in runs if run["train_variant"] == "rotated"]
+    return [run for run in runs if run.get("train_variant") == "rotated"]
 
 
 def marks(runs: list[dict[str, Any]], wanted: Iterable[tuple[str, int, int]], x: str) -> list[Mark]:

@@ -60,6 +60,11 @@ def sizes() -> list[str]:
     return lines
 
 
+def worst_symmetry(runs: Results) -> str:
+    """Largest equivariance error of all seeds, in both precisions."""
+    return " / ".join(f"{max(run['equivariance_error'][kind] for run in runs):.0e}" for kind in ("float32", "float64"))
+
+
 def row(network: Network, results: Results, variant: str) -> str:
     """One network, trained on all images of a variant."""
     kind = (network.net, network.width, variant, ALL_IMAGES)
@@ -68,8 +73,7 @@ def row(network: Network, results: Results, variant: str) -> str:
     if not runs:
         return line([*first, "not run yet", *["-"] * 5])
     errors = [spread([run["test_error_percent"][test] for run in runs]) for test in TESTS]
-    symmetry = [f"{max(run['equivariance_error'][kind] for run in runs):.0e}" for kind in ("float32", "float64")]
-    return line([*first, *errors, " / ".join(symmetry), str(len(runs)), f"{sum(run['hours'] for run in runs):.2f}"])
+    return line([*first, *errors, worst_symmetry(runs), str(len(runs)), f"{sum(run['hours'] for run in runs):.2f}"])
 
 
 def fewer_images(results: Results) -> list[str]:
@@ -89,8 +93,29 @@ def fewer_images(results: Results) -> list[str]:
     return lines if len(lines) > 2 else ["None of these runs is done yet."]
 
 
-def tables(results: Results) -> str:
+def cifar_rows(results: Results) -> list[str]:
+    """Table 2 at the budgets that were run; the networks of one budget stand together."""
+    columns = ["network", "form", "parameters", "images x epochs", "test images", "paper, full budget", "ours, upright"]
+    lines = head([*columns, "ours, 90 degrees", "equivariance error, float32 / float64", "seeds", "hours"])
+    budgets = sorted({(run["images"], run["epochs"], run["test_images"]) for run in results})
+    for images, epochs, tested in budgets:
+        for network, form in ((network, form) for network in TABLE_2 for form in ("printed", "exact")):
+            kind = (network.net, form, images, epochs, tested)
+            keys = ("net", "form", "images", "epochs", "test_images")
+            runs = [run for run in results if tuple(run[key] for key in keys) == kind]
+            if not runs:
+                continue
+            errors = [spread([run["test_error_percent"][test] for run in runs]) for test in ("upright", "rotated90")]
+            cells = [network.name, form, f"{runs[0]['parameters']:,}", f"{images:,} x {epochs}", f"{tested:,}"]
+            cells += [network.paper_error if form == "printed" else "-", *errors, worst_symmetry(runs), str(len(runs))]
+            lines.append(line([*cells, f"{sum(run['hours'] for run in runs):.2f}"]))
+    return lines if budgets else ["Not run yet."]
+
+
+def tables(published: Results) -> str:
     """All tables as Markdown."""
+    results = [run for run in published if "train_variant" in run]
+    cifar = [run for run in published if "form" in run]
     columns = ["network", "width", "paper, rotated", "ours, rotated", "ours, upright", "ours, 90 degrees"]
     columns += ["equivariance error, float32 / float64", "seeds", "hours"]
     parts = ["**Table 1**: test error in %, mean ± standard deviation over seeds, trained on rotated digits", ""]
@@ -99,6 +124,8 @@ def tables(results: Results) -> str:
     parts += ["**The same, trained on upright digits**", "", *head(columns)]
     parts += [*(row(network, results, "upright") for network in upright), ""]
     parts += ["**Figure 3**: further widths, and fewer training images", "", *fewer_images(results), ""]
+    title = "**Table 2**: test error in % on CIFAR-10 (encoded again as JPEG; not comparable with the paper's)"
+    parts += [title, "", *cifar_rows(cifar), ""]
     parts += ["**Size** (tables 1 and 2)", "", *sizes(), ""]
     epochs = ", ".join(map(str, sorted({run["epochs"] for run in results})))
     versions = ", ".join(sorted({run["torch"] for run in results}))
@@ -108,7 +135,7 @@ def tables(results: Results) -> str:
 
 def main() -> None:
     only_check = "--check" in sys.argv
-    names = sorted(path.stem for path in RESULTS.glob("*.json"))
+    names = sorted(str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.rglob("*.json"))
     if only_check:
         names = json.loads(PUBLISHED.read_text())
     readme = HERE / "README.md"

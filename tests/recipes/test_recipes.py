@@ -31,7 +31,8 @@ def parameters() -> list[object]:
 
 
 def test_there_are_recipes() -> None:
-    names = {"digits-z2cnn", "digits-p4cnn", *(f"rotated-mnist-{model}" for model in ("z2cnn", "p4cnn", "p4mcnn"))}
+    models = ("z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
+    names = {"digits-z2cnn", "digits-p4cnn", *(f"rotated-mnist-{model}" for model in models)}
     assert names <= {path.stem for path in RECIPES}
 
 
