@@ -27,8 +27,8 @@ def table(found: dict[str, Any]) -> str:
     lines += [
         "",
         f"Medians on {machine['cpu']}, {machine['threads']} thread(s), torch {machine['torch']}, onnxruntime "
-        f"{', '.join(sorted(versions))}, {machine['date']}; in brackets the ratio to a plain network of the same real width "
-        "in the same form.",
+        f"{', '.join(sorted(versions))}, {machine['date']}; in brackets the ratio to a plain network of the same real "
+        "width in the same form.",
     ]
     return "\n".join(lines)
 

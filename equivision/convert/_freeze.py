@@ -45,6 +45,8 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
     """
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model is a {type(model).__name__}: give a torch.nn.Module")
+    if example is not None and not isinstance(example, Tensor):
+        raise ConfigError(f"example is a {type(example).__name__}: give a tensor, a batch of inputs of the network")
     copied = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # what torch.compile has wrapped
     if known_as(copied, LAYERS) or type(copied).__module__.startswith("torch.nn.modules."):
         copied = nn.Sequential(copied).eval() if not isinstance(copied, nn.Sequential) else copied

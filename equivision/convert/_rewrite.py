@@ -111,8 +111,7 @@ class Rewriter:
         name = str(node.target)
         module = self._model.get_submodule(name)
         kind = known_as(module, LAYERS)
-        if kind is not None:
-            self._check_hooks(name, module)
+        self._check_hooks(name, module)
         if kind in plain.CONVOLUTIONS:
             return self._group_conv(node, name, module)
         if kind in plain.SPATIAL:
@@ -243,8 +242,8 @@ class Rewriter:
     def _check_hooks(self, name: str, module: nn.Module) -> None:
         if module._forward_hooks or module._forward_pre_hooks:
             raise ExportError(
-                f"model cannot be frozen: {name} ({type(module).__name__}) has forward hooks, which would be lost: "
-                "remove them first"
+                f"model cannot be frozen: {name} ({type(module).__name__}) has forward hooks, which are no part of "
+                "torch or would be lost: remove them first, those of weight_norm with torch.nn.utils.remove_weight_norm"
             )
 
     def _require(self, condition: fx.Node, message: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import equivision as ev
-from equivision.errors import ConfigError, ExportError
+from equivision.errors import ConfigError, ExportError, GridError
 from equivision.functional import relative_error
 from equivision.testing import random_input, randomize_
 from tests.contract._layers import CASES, D4, Case
@@ -265,6 +265,10 @@ def test_subclasses_hooks_and_wrappers() -> None:
     hooked[0].register_forward_hook(lambda *_: None)
     with pytest.raises(ExportError, match=r"0 \(GroupConv2d\) has forward hooks"):
         ev.freeze(hooked)
+    normed = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    normed[0].register_forward_pre_hook(lambda *_: None)
+    with pytest.raises(ExportError, match=r"0 \(Conv2d\) has forward hooks"):
+        ev.freeze(normed)
     parametrized = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())
     nn.utils.parametrizations.weight_norm(parametrized[0])
     with pytest.raises(ExportError, match=r"0 is a ParametrizedConv2d .*: remove it with"):
@@ -290,6 +294,10 @@ def test_what_cannot_be_frozen() -> None:
 
     with pytest.raises(ConfigError, match=r"model is a function: give a torch.nn.Module"):
         ev.freeze(foreign)
+    with pytest.raises(ConfigError, match=r"example is a tuple: give a tensor"):
+        ev.freeze(Foreign(), example=(1, 28, 28))
+    with pytest.raises(GridError, match=r"^MaxPool2d: height 25 with kernel_size=2"):
+        ev.freeze(ev.create_model("p4cnn", width=2), example=torch.rand(1, 1, 29, 29))
     with pytest.raises(ExportError, match=r"it calls foreign of .*test_freeze, which is not part of torch"):
         ev.freeze(Foreign())
 
