@@ -4,7 +4,7 @@ Feature maps on a group are ``[batch, channel, group, height, width]``; inside, 
 maps of one ordinary convolution with an expanded filter bank.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,9 +13,12 @@ from torch.nn import functional as F
 
 from equivision.errors import ConfigError, GridError, ShapeError
 from equivision.filters import reversed_axes
-from equivision.functional._filters import group_filters, lift_filters, project_filters, transposed_filters
+from equivision.functional._algorithm import takes_fourier
+from equivision.functional._filters import check_slots, group_filters, lift_filters, project_filters, transposed_filters
+from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
 from equivision.groups import PlanarGroup
+from equivision.kernels import Window
 
 Size2 = int | tuple[int, int]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
@@ -95,33 +98,41 @@ def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
     return x.flatten(1, 2)
 
 
-def convolve(
+def fitted(
     x: Tensor,
-    bank: Tensor,
-    bias: Tensor | None,
+    weight: Tensor,
     *,
     layer: str,
     group: PlanarGroup,
+    taken: int,
     stride: Size2,
     padding: Size2 | str,
     dilation: Size2,
-    groups: int,
     padding_mode: str,
     strict: bool,
     slots: int | None = None,
-) -> Tensor:
-    """One ordinary convolution; ``slots`` is the length of the group axis that x and bank have flattened, if any."""
-    kernel_size = (bank.shape[-2], bank.shape[-1])
+) -> tuple[Tensor, Window]:
+    """Check that a window fits, and pad for all modes but zeros: the maps and the window that are left.
+
+    Args:
+        x: maps, ``[B, channels, H, W]``.
+        weight: its last two axes are the taps.
+        layer: who complains.
+        taken: channels that the filters take.
+        slots: length of the group axis that x has flattened, if any.
+        group, stride, padding, dilation, padding_mode, strict: those of the layer.
+    """
+    kernel_size = (weight.shape[-2], weight.shape[-1])
     steps, spread = pair(stride, "stride", least=1), pair(dilation, "dilation", least=1)
     border = resolve_padding(padding, kernel_size, spread)
-    if x.shape[1] != bank.shape[1] * groups:
-        counted, given, taken = ("channel(s)" if slots is None else "field(s)"), x.shape[1], bank.shape[1] * groups
+    if x.shape[1] != taken:
+        counted, given = ("channel(s)" if slots is None else "field(s)"), x.shape[1]
         given, taken = given // (slots or 1), taken // (slots or 1)
         raise ShapeError(
             f"{layer}: input has {given} {counted}, the filters take {taken}: build the layer with "
             f"in_channels={given}, or give it {taken} {counted}"
         )
-    check_dtypes(x, bank, layer)
+    check_dtypes(x, weight, layer)
     size = (x.shape[-2], x.shape[-1])
     check_fits(layer, size, kernel_size, border, spread)
     if strict:
@@ -130,7 +141,13 @@ def convolve(
         _check_border(layer, size, border, padding_mode)
         x = F.pad(x, (border[1], border[1], border[0], border[0]), mode=padding_mode)
         border = (0, 0)
-    return F.conv2d(x, bank, bias, steps, border, spread, groups)
+    return x, Window(steps, border, spread)
+
+
+def convolve(x: Tensor, bank: Tensor, bias: Tensor | None, *, groups: int, **options: Any) -> Tensor:
+    """One ordinary convolution with a bank of filters; options as in :func:`fitted`."""
+    x, window = fitted(x, bank, taken=bank.shape[1] * groups, **options)
+    return F.conv2d(x, bank, bias, *window, groups)
 
 
 def _check_border(layer: str, size: tuple[int, int], border: tuple[int, int], padding_mode: str) -> None:
@@ -210,6 +227,7 @@ def group_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
+    algorithm: str = "auto",
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Group convolution of a feature map on the group.
 
@@ -217,21 +235,49 @@ def group_conv2d(
 
     Arguments as in :func:`lift_conv2d`; ``weight`` has a group axis.
 
+    Args:
+        algorithm: ``"expand"`` runs one ordinary convolution with all transformed copies of the filters;
+            ``"fourier"`` block-diagonalises over the group, with 2.7 (C4) or 5.3 (D4) times fewer products;
+            ``"auto"`` takes the one that should be faster. The results are equal to rounding.
+
     Equivariance: exact, regular to regular: ``f(L_g x) = L_g f(x)``.
 
     Raises:
         ShapeError: x is not a feature map on the group, or the number of channels does not fit.
         GridError: stride and size leave the sampled positions off centre.
+        ConfigError: the algorithm is not known.
 
     Source: Cohen & Welling 2016, eq. 11.
     """
-    bank = group_filters(weight, group, table)
-    y = convolve(
-        flatten_group(x, group, "GroupConv2d"), bank, over_group(bias, group.order), layer="GroupConv2d", group=group,
-        stride=stride, padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
-        slots=group.order,
+    return group_to_group(
+        x, weight, bias, layer="GroupConv2d", group=group, stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, strict=strict, table=table, algorithm=algorithm,
     )  # fmt: skip
-    return y.unflatten(1, (-1, group.order))
+
+
+def group_to_group(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    layer: str,
+    group: PlanarGroup,
+    groups: int,
+    table: Tensor | None,
+    algorithm: str,
+    **options: Any,
+) -> Tensor:
+    """:func:`group_conv2d` under the name of another layer."""
+    check_slots(weight, group)
+    order = group.order
+    maps, window = fitted(
+        flatten_group(x, group, layer), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups,
+        slots=order, **options,
+    )  # fmt: skip
+    if takes_fourier(algorithm, maps, weight, group, window, groups):
+        return fourier_conv2d(maps.unflatten(1, (-1, order)), weight, bias, group, window, groups)
+    bank = group_filters(weight, group, table)
+    return F.conv2d(maps, bank, over_group(bias, order), *window, groups).unflatten(1, (-1, order))
 
 
 def project_conv2d(

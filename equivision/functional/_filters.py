@@ -55,7 +55,7 @@ def group_filters(
 
     Source: Cohen & Welling 2016, eq. 11.
     """
-    _check_slots(weight, group)
+    check_slots(weight, group)
     kh, kw = weight.shape[-2:]
     table = table if table is not None else filter_table(group, (kh, kw), slots=True).to(weight.device)
     copies = _moved_copies(weight.flatten(2), table)  # O C G (G K)
@@ -88,7 +88,7 @@ def transposed_filters(
     return group_filters(weight, group, table)
 
 
-def _check_slots(weight: Tensor, group: PlanarGroup) -> None:
+def check_slots(weight: Tensor, group: PlanarGroup) -> None:
     if weight.ndim != 5 or weight.shape[2] != group.order:
         raise ShapeError(
             f"weight has shape {tuple(weight.shape)}; a kernel on {group.name} needs "

@@ -1,19 +1,21 @@
 """Group convolutions whose kernel is a product of a spatial and a pointwise part."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equivision.errors import ConfigError, ShapeError
-from equivision.functional._conv import Size2, convolve, flatten_group, group_conv2d, over_group
+from equivision.errors import ShapeError
+from equivision.functional._algorithm import check_algorithm
+from equivision.functional._conv import Size2, convolve, flatten_group, group_to_group, over_group
 from equivision.functional._filters import group_filters, lift_filters
 from equivision.groups import PlanarGroup
 
 SeparableAlgorithm = Literal["auto", "factored", "expand"]
 SEPARABLE_ALGORITHMS: tuple[str, ...] = ("auto", "factored", "expand")
 _LAYER = "SeparableGroupConv2d"
+_POINTWISE: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "padding_mode": "zeros", "strict": False}
 
 
 def separable_group_conv2d(
@@ -62,8 +64,7 @@ def separable_group_conv2d(
 
     Source: Lengyel & van Gemert 2021, eqs. 4 to 9 (g) and 10 to 14 (gc).
     """
-    if algorithm not in SEPARABLE_ALGORITHMS:
-        raise ConfigError(f"algorithm={algorithm!r} is not known: choose one of {', '.join(SEPARABLE_ALGORITHMS)}")
+    check_algorithm(algorithm, SEPARABLE_ALGORITHMS)
     _check_parts(spatial, pointwise, group)
     window = {
         "group": group, "stride": stride, "padding": padding, "dilation": dilation, "padding_mode": padding_mode,
@@ -72,11 +73,11 @@ def separable_group_conv2d(
     shared = spatial.shape[1] == 1
     if algorithm == "expand" or (algorithm == "auto" and not shared):
         weight = spatial.unsqueeze(2) * pointwise[..., None, None]
-        return group_conv2d(x, weight, bias, **window, groups=groups, table=dense_table)
-    maps = flatten_group(x, group, _LAYER)
-    mixed = (
-        _mix_shared(maps, pointwise, group, groups, table) if shared else _mix(maps, pointwise, group, groups, table)
-    )
+        return group_to_group(
+            x, weight, bias, layer=_LAYER, **window, groups=groups, table=dense_table, algorithm="auto"
+        )
+    mix = _mix_shared if shared else _mix
+    mixed = mix(x, pointwise, group, groups, table)
     y = convolve(
         mixed, lift_filters(spatial, group, tap_table), over_group(bias, group.order), layer=_LAYER, **window,
         groups=spatial.shape[0] * group.order, slots=group.order,
@@ -84,24 +85,23 @@ def separable_group_conv2d(
     return y.unflatten(1, (-1, group.order))
 
 
-def _mix_shared(maps: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
+def _mix_shared(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
     """``Z[o, h] = sum_c sum_g w[o, c, h^-1 g] X[c, g]``: one map for every output map."""
-    bank = group_filters(pointwise[..., None, None], group, table)
-    return convolve(
-        maps, bank, None, layer=_LAYER, group=group, stride=1, padding=0, dilation=1, groups=groups,
-        padding_mode="zeros", strict=False, slots=group.order,
-    )  # fmt: skip
+    return group_to_group(
+        x, pointwise[..., None, None], None, layer=_LAYER, group=group, groups=groups, table=table, algorithm="auto",
+        **_POINTWISE,
+    ).flatten(1, 2)  # fmt: skip
 
 
-def _mix(maps: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
+def _mix(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
     """``Z[o, h, c] = sum_g w[o, c, h^-1 g] X[c, g]``: one map for every pair of output map and input field."""
-    (out, per_group, order), size = pointwise.shape, maps.shape[-2:]
+    (out, per_group, order), size = pointwise.shape, x.shape[-2:]
     bank = group_filters(pointwise[..., None, None], group, table)
     # [O, G, C, G] with O and C inside each of the groups -> every input field has its own O * G filters
     bank = bank.reshape(groups, out // groups * order, per_group, order).transpose(1, 2).reshape(-1, order, 1, 1)
     split = convolve(
-        maps, bank, None, layer=_LAYER, group=group, stride=1, padding=0, dilation=1, groups=groups * per_group,
-        padding_mode="zeros", strict=False, slots=order,
+        flatten_group(x, group, _LAYER), bank, None, layer=_LAYER, group=group, groups=groups * per_group, slots=order,
+        **_POINTWISE,
     )  # fmt: skip
     last = split.is_contiguous(memory_format=torch.channels_last)
     split = split.reshape(-1, groups, per_group, out // groups * order, *size).transpose(2, 3)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
+from equivision.functional._algorithm import Algorithm, check_algorithm
 from equivision.functional._conv import PADDING_MODES, PaddingMode, Size2, check_output_padding, pair, resolve_padding
 from equivision.functional._grid import check_square
 from equivision.groups import PlanarGroup, planar
@@ -211,7 +212,16 @@ class GroupConv2d(GroupConvBase):
 
     ``y[o](t, h) = sum_{c, h', p} x[c](p, h') psi[o, c](h^-1 h', h^-1 (p - t))``
 
-    Arguments as in :class:`LiftConv2d`; ``in_channels`` counts fields.
+    Args:
+        in_channels: fields of the input.
+        out_channels: fields of the output.
+        kernel_size: one number, or (height, width) for groups without quarter turns; even sizes are fine.
+        group: C1, C2, C4, D1, D2 or D4, as a group or its name.
+        stride, padding, dilation, groups, bias, padding_mode: as in :class:`torch.nn.Conv2d`.
+        strict: raise GridError where stride and size cannot be exact.
+        algorithm: ``"expand"``, ``"fourier"`` or ``"auto"``, as in :func:`equivision.functional.group_conv2d`: the same
+            parameters and, to rounding, the same results at another speed.
+        device, dtype: of the parameters.
 
     Shape:
         ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, |G|, H', W']``.
@@ -221,6 +231,7 @@ class GroupConv2d(GroupConvBase):
     Raises:
         ShapeError: the input is not a feature map on the group.
         GridError: the input size does not fit stride, kernel and padding.
+        ConfigError: an argument is out of range.
 
     Source: Cohen & Welling 2016, eq. 11.
 
@@ -231,11 +242,40 @@ class GroupConv2d(GroupConvBase):
 
     kernel_on_group, input_on_group = True, True
 
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        *,
+        group: PlanarGroup | str,
+        stride: Size2 = 1,
+        padding: Size2 | str = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        strict: bool = True,
+        algorithm: Algorithm = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        check_algorithm(algorithm)
+        super().__init__(
+            in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
+            groups=groups, bias=bias, padding_mode=padding_mode, strict=strict, device=device, dtype=dtype,
+        )  # fmt: skip
+        self.algorithm = algorithm
+
     def forward(
         self, x: Float[Tensor, "batch channel group height width"]
     ) -> Float[Tensor, "batch channel2 group h w"]:
         """Convolve."""
-        return functional.group_conv2d(x, self.weight, self.bias, **self._options())
+        return functional.group_conv2d(x, self.weight, self.bias, **self._options(), algorithm=self.algorithm)
+
+    def extra_repr(self) -> str:
+        extra = f", algorithm={self.algorithm!r}" if self.algorithm != "auto" else ""
+        return super().extra_repr() + extra
 
 
 class ProjectConv2d(GroupConvBase):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equivision import functional
 from equivision.errors import ConfigError
+from equivision.functional._algorithm import check_algorithm
 from equivision.functional._conv import PaddingMode, Size2
 from equivision.functional._separable import SEPARABLE_ALGORITHMS, SeparableAlgorithm
 from equivision.groups import PlanarGroup
@@ -83,8 +84,7 @@ class SeparableGroupConv2d(GroupConvBase):
     ) -> None:
         if variant not in ("g", "gc"):
             raise ConfigError(f"variant={variant!r} is not known: choose 'g' or 'gc'")
-        if algorithm not in SEPARABLE_ALGORITHMS:
-            raise ConfigError(f"algorithm={algorithm!r} is not known: choose one of {', '.join(SEPARABLE_ALGORITHMS)}")
+        check_algorithm(algorithm, SEPARABLE_ALGORITHMS)
         self.variant = variant  # before the base class, which asks for the shapes of the weights
         super().__init__(
             in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
