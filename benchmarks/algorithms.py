@@ -8,7 +8,7 @@ Input and baseline are contiguous float32, batch 16 unless said; the baseline wi
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 import equivision as ev
-from benchmarks._measure import interleave, save, show, summary
+from benchmarks._measure import forward, interleave, save, show, step, summary
 from equivision.functional import _algorithm
 from equivision.functional._algorithm import Shape, fit
 
@@ -44,29 +44,6 @@ class Layer(NamedTuple):
     def __str__(self) -> str:
         kernel, image = f"{self.kernel}x{self.kernel}", f"{self.size}x{self.size}"
         return f"{self.group} {kernel}, {self.fields} fields, {image}, batch {self.batch}"
-
-
-def forward(module: nn.Module, x: torch.Tensor) -> Callable[[], object]:
-    """One pass without gradients."""
-
-    def run() -> None:
-        with torch.no_grad():
-            module(x)
-
-    return run
-
-
-def step(module: nn.Module, x: torch.Tensor) -> Callable[[], object]:
-    """One pass and the gradients of input and weights."""
-    x = x.detach().requires_grad_()
-    gradient = torch.randn_like(module(x))
-
-    def run() -> None:
-        module.zero_grad()
-        x.grad = None
-        module(x).backward(gradient)
-
-    return run
 
 
 def contestants(layer: Layer, baseline: bool) -> dict[str, tuple[nn.Module, torch.Tensor]]:

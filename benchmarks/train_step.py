@@ -2,56 +2,45 @@
 
 P4CNN of 10 fields has 40 maps a layer; the plain twin has 40 channels. Same arithmetic, so what is measured is the
 cost of expanding the filters, of BatchNorm3d against BatchNorm2d, and of the group pool.
+
+    python -m benchmarks train_step [--quick]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 import equivision as ev
-from benchmarks._measure import interleave, save, show, summary
+from benchmarks._measure import Measured, Part, answer, forward, interleave, summary, train_step
+
+KINDS: dict[str, Callable[[nn.Module, Tensor], Callable[[], object]]] = {
+    "train step": train_step,
+    "inference": lambda net, images: forward(net.eval(), images),
+}
 
 
-def _step(net: torch.nn.Module, batch: int) -> Callable[[], object]:
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
-    images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
+def measure(kind: str, rounds: Mapping[int, int]) -> dict[str, Measured]:
+    """One kind of pass at several batch sizes, each with a number of rounds."""
+    results = {}
+    for batch, number in rounds.items():
+        images = torch.rand(batch, 1, 28, 28)
+        nets = {"plain": ev.create_model("z2cnn", width=40), "p4cnn": ev.create_model("p4cnn", width=10)}
+        timed = interleave({name: KINDS[kind](net, images) for name, net in nets.items()}, rounds=number)
+        results[f"{kind}, batch {batch}"] = summary(timed, baseline="plain")
+    return results
 
-    def step() -> None:
-        optimizer.zero_grad()
-        F.cross_entropy(net(images), labels).backward()
-        optimizer.step()
 
-    return step
-
-
-def _inference(net: torch.nn.Module, batch: int) -> Callable[[], object]:
-    net.eval()
-    images = torch.rand(batch, 1, 28, 28)
-
-    def run() -> None:
-        with torch.no_grad():
-            net(images)
-
-    return run
+def parts(quick: bool) -> dict[str, Part]:
+    """Both kinds."""
+    rounds = {"train step": {16: 60, 64: 30, 256: 12}, "inference": {1: 100, 16: 60, 256: 20}}
+    if quick:
+        rounds = {kind: {2: 4} for kind in rounds}
+    return {kind: lambda kind=kind, number=number: measure(kind, number) for kind, number in rounds.items()}
 
 
 def main() -> None:
-    torch.manual_seed(0)
-    results = {}
-    for kind, build, batch, rounds in (
-        ("train step", _step, 16, 60),
-        ("train step", _step, 64, 30),
-        ("train step", _step, 256, 12),
-        ("inference", _inference, 1, 100),
-        ("inference", _inference, 16, 60),
-        ("inference", _inference, 256, 20),
-    ):
-        nets = {"plain": ev.create_model("z2cnn", width=40), "p4cnn": ev.create_model("p4cnn", width=10)}
-        timed = interleave({name: build(net, batch) for name, net in nets.items()}, rounds=rounds)
-        results[f"{kind}, batch {batch}"] = measured = summary(timed, baseline="plain")
-        show(f"{kind}, batch {batch}", measured)
-    print("written to", save("train_step", results))
+    answer("train_step", __doc__, parts)
 
 
 if __name__ == "__main__":
