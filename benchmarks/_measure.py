@@ -163,13 +163,15 @@ def answer(
         **versions: of other packages that take part.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes and few rounds; writes nothing")
+    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds, one thread; writes nothing")
     parser.add_argument("--only", nargs="+", metavar="PART", help="measure these parts and keep the other results")
     options = parser.parse_args(arguments)
     found = parts(options.quick)
     unknown = [name for name in options.only or () if name not in found]
     if unknown:
         parser.error(f"{question} has no part named {unknown[0]!r}: choose among {', '.join(found)}")
+    if options.quick:
+        torch.set_num_threads(1)
     for i, name in enumerate(options.only or found):
         torch.manual_seed(0)
         results = dict(found[name]())
