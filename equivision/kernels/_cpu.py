@@ -25,7 +25,7 @@ from equivision.kernels._threads import spread
 
 Pair = tuple[int, int]
 #: Bytes of gathered numbers in one tile, about what a core keeps near; pixels in one tile, for the matrix products.
-TILE_BYTES, TILE_PIXELS, FEWEST_PIXELS = 12 << 20, 512, 32
+TILE_BYTES, TILE_PIXELS, FEWEST_PIXELS = 16 << 20, 1024, 32
 #: Pixels, input fields and columns (fields times taps) in one product of the weight gradient.
 GRADIENT_PIXELS, GRADIENT_FIELDS, GRADIENT_COLUMNS = 784, 16, 576
 
@@ -108,6 +108,8 @@ class WeightLayout:
 
 def shares(total: int, most: int) -> list[Pair]:
     """Ranges of about equal length, at most so long, and a whole number of them for every thread where that can be."""
+    if not total:
+        return []
     threads = torch.get_num_threads()
     parts = threads * -(-total // (most * threads))
     step = -(-total // parts)
@@ -171,17 +173,22 @@ class Gather:
         rows = shares(height, max(1, pixels // width))
         return [Tile(b, 1, r, last - r) for b in range(images) for r, last in rows]
 
+    def loop(self, dtype: str) -> Any:
+        """What packs and gathers; compiled by the first call, so call it before threads do."""
+        return loop(f"fill{_kind(self.plan)}", dtype)
+
     def fill(self, x: np.ndarray, tile: Tile, scratch: "Scratch", panel: np.ndarray, layout: Layout) -> None:
         """Pack a tile of ``x [B, C, G, H, W]`` and gather it into a panel."""
         dtype = str(x.dtype)
         shape = self.frame_shape(tile, x.shape[1])
         frame = scratch.tensor("frame", int(np.prod(shape)), _dtype(x)).numpy().reshape(shape)
         first_row = tile.row * self.stride[0]
-        loop("pack", dtype)(x, frame, tile.image, first_row, *self.corner, *self.spread)
-        kind = KINDS[self.group.order, max(b.inner for b in self.plan.blocks)]
-        loop(f"gather{kind}", dtype)(
-            frame, *self.offsets, panel, *layout.addresses, tile.rows, self.out[1], *self.stride
-        )
+        at = (tile.image, first_row, *self.corner, *self.spread)
+        self.loop(dtype)(x, frame, at, *self.offsets, panel, *layout.addresses, tile.rows, self.out[1], *self.stride)
+
+
+def _kind(plan: OrbitPlan) -> str:
+    return KINDS[len(plan.basis), max(b.inner for b in plan.blocks)]
 
 
 def _dtype(x: np.ndarray) -> torch.dtype:
@@ -247,13 +254,26 @@ def _mixed(weight: Tensor, index: IntArray, plan: OrbitPlan, scratch: Scratch) -
     return list(layout.matrices(flat))
 
 
+def _spare(x: Tensor, y: Tensor, weight: Tensor, order: int) -> int:
+    """Bytes for the tiles of all threads that keep a layer within 1.5 times the memory of an ordinary convolution.
+
+    That holds input, output and expanded weights; this holds input, output, weights and transformed weights.
+    """
+    return int((x.nbytes + y.nbytes) / 2 + (1.5 * order - 2) * weight.nbytes)
+
+
+def _pixels(most: int, spare: int, bytes_of_one: int) -> int:
+    """Pixels of a tile, so that one tile for every thread fits into the spare bytes."""
+    return max(FEWEST_PIXELS, min(most, spare // (torch.get_num_threads() * bytes_of_one)))
+
+
 def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Tensor | None, y: Tensor) -> Tensor:
     """Gather, multiply and scatter every tile of ``x`` into ``y``."""
     plan, outputs, length = gather.plan, weight.shape[0], gather.taps * x.shape[1]
     order, given, written = gather.group.order, x.numpy(), y.numpy()
     offset = torch.zeros(outputs, dtype=x.dtype) if bias is None else bias.contiguous()
-    kind = KINDS[order, max(b.inner for b in plan.blocks)]
-    scatter = loop(f"scatter{kind}", str(given.dtype))
+    scatter = loop(f"scatter{_kind(plan)}", str(given.dtype))
+    gather.loop(str(given.dtype))
 
     def run(tile: Tile, scratch: Scratch, matrices: list[Tensor]) -> None:
         pixels = tile.images * tile.rows * gather.out[1]
@@ -264,8 +284,9 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
         rows, steps = _rows(products, plan, pixels, outputs)
         scatter(*rows, steps, written, tile.image, tile.images, tile.row, tile.rows, offset.numpy())
 
-    room = TILE_BYTES // (order * length * x.element_size())
-    pixels = max(FEWEST_PIXELS, min(TILE_PIXELS, room))
+    number = order * x.element_size()
+    most = min(TILE_PIXELS, TILE_BYTES // (number * length))
+    pixels = _pixels(most, _spare(x, y, weight, order), number * (length + x.shape[1] + outputs))
     with Scratch.borrow() as ours:
         matrices = _mixed(weight, index, plan, ours)
         spread(_with_scratch(partial(run, matrices=matrices)), gather.tiles(x.shape[0], pixels))
@@ -306,21 +327,25 @@ def input_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup, 
 def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup, window: Window) -> Tensor:
     """Gradient for the weights: products of the transformed output gradient with the gathered input.
 
-    Threads share out the input fields, so that each sums over all pixels by itself.
+    Threads share out the input fields, so that each sums over all pixels by itself. A large output gradient is
+    transformed in parts.
     """
     kernel_size = (weight.shape[-2], weight.shape[-1])
     gather = Gather(
         group, kernel_size, (grad.shape[-2], grad.shape[-1]), window.stride, window.padding, window.dilation
     )
-    tiles = gather.tiles(x.shape[0], GRADIENT_PIXELS)
-    transformed = _transformed(grad, group, tiles)
     plan, taps, (outputs, channels) = gather.plan, gather.taps, weight.shape[:2]
+    ranges = shares(channels, max(GRADIENT_FIELDS, 16 * (GRADIENT_COLUMNS // (16 * taps))))
+    spare, number = _spare(x, grad, weight, group.order), group.order * x.element_size()
+    pixels = _pixels(GRADIENT_PIXELS, spare, number * (taps + 1) * ranges[0][1])
+    tiles = gather.tiles(x.shape[0], pixels)
     layout = WeightLayout(plan, outputs, taps * channels)
-    mixed = torch.empty(layout.bounds[-1], dtype=weight.dtype)
+    mixed = torch.zeros(layout.bounds[-1], dtype=weight.dtype)
     wholes = [m.view(len(m), -1, channels) for m in layout.matrices(mixed)]
     given = x.numpy()
+    gather.loop(str(given.dtype))
 
-    def run(bounds: Pair, scratch: Scratch) -> None:
+    def run(bounds: Pair, scratch: Scratch, tiles: list[Tile], transformed: list[list[Tensor]]) -> None:
         first, last = bounds
         length = taps * (last - first)
         part = WeightLayout(plan, outputs, length)
@@ -333,10 +358,12 @@ def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup,
             for sums, a, b in zip(part.matrices(total), rows, into.matrices(panel), strict=True):
                 sums += _multiply(a.t(), b.t())
         for whole, sums in zip(wholes, part.matrices(total), strict=True):
-            whole[:, :, first:last] = sums.view(len(sums), -1, last - first)
+            whole[:, :, first:last] += sums.view(len(sums), -1, last - first)
 
-    most = max(GRADIENT_FIELDS, 16 * (GRADIENT_COLUMNS // (16 * taps)))
-    spread(_with_scratch(run), shares(channels, most))
+    count = max(torch.get_num_threads(), spare // (2 * pixels * number * outputs))
+    for first in range(0, len(tiles), count):
+        chosen = tiles[first : first + count]
+        spread(_with_scratch(partial(run, tiles=chosen, transformed=_transformed(grad, group, chosen))), ranges)
     return _unmixed(mixed, layout, weight).view(weight.shape)
 
 
@@ -359,6 +386,7 @@ def _transformed(grad: Tensor, group: PlanarGroup, tiles: list[Tile]) -> list[li
     outputs, size = grad.shape[1], (grad.shape[-2], grad.shape[-1])
     gather = Gather(group, (1, 1), size, (1, 1), (0, 0), (1, 1))
     given = grad.numpy()
+    gather.loop(str(given.dtype))
     found: dict[Tile, list[Tensor]] = {}
 
     def run(tile: Tile, scratch: Scratch) -> None:

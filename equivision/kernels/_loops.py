@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from numba import float32, float64, int64, njit, void
+from numba.types import UniTuple
 
 #: Columns of an output row that are transformed before they are written.
 COLUMNS = 32
 #: Input fields whose weights are transformed together.
-FIELDS = 64
+FIELDS = 256
 
 # No annotations below: numba has its own types.
 
@@ -161,6 +162,36 @@ def _gather8(frame, rows_at, columns_at, panel, start, step, height, width, stri
                         u5[c] = d3 - d1
                         u6[c] = s1 - s3
                         u7[c] = d0 - d2
+
+
+pack, gather2, gather_klein, gather4, gather8 = (
+    njit(nogil=True, fastmath=True, error_model="numpy")(inspect.unwrap(written))
+    for written in (_pack, _gather2, _gather_klein, _gather4, _gather8)
+)
+
+
+def _fill2(x, frame, at, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x):
+    """Pack, then gather: ``at`` holds first image and row, corner, and spread."""
+    pack(x, frame, at[0], at[1], at[2], at[3], at[4], at[5])
+    gather2(frame, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x)
+
+
+def _fill_klein(x, frame, at, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x):
+    """Pack, then gather: ``at`` holds first image and row, corner, and spread."""
+    pack(x, frame, at[0], at[1], at[2], at[3], at[4], at[5])
+    gather_klein(frame, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x)
+
+
+def _fill4(x, frame, at, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x):
+    """Pack, then gather: ``at`` holds first image and row, corner, and spread."""
+    pack(x, frame, at[0], at[1], at[2], at[3], at[4], at[5])
+    gather4(frame, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x)
+
+
+def _fill8(x, frame, at, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x):
+    """Pack, then gather: ``at`` holds first image and row, corner, and spread."""
+    pack(x, frame, at[0], at[1], at[2], at[3], at[4], at[5])
+    gather8(frame, rows_at, columns_at, panel, start, step, height, width, stride_y, stride_x)
 
 
 def _store(slots, y, image, row, first, columns):
@@ -316,7 +347,7 @@ def _mix_weights(weight, index, mix, start, step, mixed, first, last):
     """
     T, G = index.shape
     C, entries, products = weight.shape[1], weight.shape[2], mix.shape[0]
-    turned = np.empty((entries, FIELDS), weight.dtype)
+    turned = np.empty((entries, min(C, FIELDS) + 16), weight.dtype)  # no power of two: lines would share cache sets
     for o in range(first, last):
         for start_c in range(0, C, FIELDS):
             count = min(FIELDS, C - start_c)
@@ -324,24 +355,31 @@ def _mix_weights(weight, index, mix, start, step, mixed, first, last):
                 for i in range(entries):
                     turned[i, c] = weight[o, start_c + c, i]
             for p in range(T):
+                at = index[p]
                 for e in range(products):
                     row = mixed[start[e] + o * step[e] + p * C + start_c :]
-                    for t in range(0, G, 2):
-                        one, other = turned[index[p, t]], turned[index[p, t + 1]]
-                        f, g = mix[e, t], mix[e, t + 1]
-                        if t == 0:
+                    m = mix[e]
+                    v0, v1 = turned[at[0]], turned[at[1]]
+                    if G == 2:
+                        for c in range(count):
+                            row[c] = m[0] * v0[c] + m[1] * v1[c]
+                    else:
+                        v2, v3 = turned[at[2]], turned[at[3]]
+                        if G == 4:
                             for c in range(count):
-                                row[c] = f * one[c] + g * other[c]
-                        elif f != 0 or g != 0:
+                                row[c] = m[0] * v0[c] + m[1] * v1[c] + m[2] * v2[c] + m[3] * v3[c]
+                        else:
+                            v4, v5, v6, v7 = turned[at[4]], turned[at[5]], turned[at[6]], turned[at[7]]
                             for c in range(count):
-                                row[c] += f * one[c] + g * other[c]
+                                low = m[0] * v0[c] + m[1] * v1[c] + m[2] * v2[c] + m[3] * v3[c]
+                                row[c] = low + m[4] * v4[c] + m[5] * v5[c] + m[6] * v6[c] + m[7] * v7[c]
 
 
 def _unmix_weights(mixed, index, mix, start, step, grad, first, last):
     """Adjoint of :func:`_mix_weights`: the gradient of the weights from that of their transform."""
     T, G = index.shape
     C, entries, products = grad.shape[1], grad.shape[2], mix.shape[0]
-    turned = np.empty((entries, C), grad.dtype)
+    turned = np.empty((entries, C + 16), grad.dtype)
     for o in range(first, last):
         for p in range(T):
             for t in range(G):
@@ -361,11 +399,10 @@ def _unmix_weights(mixed, index, mix, start, step, grad, first, last):
 
 
 _LOOPS: dict[str, Callable[..., None]] = {
-    "pack": _pack,
-    "gather2": _gather2,
-    "gather_klein": _gather_klein,
-    "gather4": _gather4,
-    "gather8": _gather8,
+    "fill2": _fill2,
+    "fill_klein": _fill_klein,
+    "fill4": _fill4,
+    "fill8": _fill8,
     "scatter2": _scatter2,
     "scatter_klein": _scatter_klein,
     "scatter4": _scatter4,
@@ -386,13 +423,11 @@ def loop(name: str, dtype: str) -> Any:
     n = int64
     frame, maps = real[:, :, :, :, ::1], real[:, :, :, :, :]
     written = inspect.unwrap(_LOOPS[name])  # shape-checking import hooks wrap functions; numba needs what was written
-    if name.startswith("gather"):
-        signature = (frame, table, table, flat, ints, ints, n, n, n, n)
+    if name.startswith("fill"):
+        signature = (maps, frame, UniTuple(n, 6), table, table, flat, ints, ints, n, n, n, n)
     elif name.startswith("scatter"):
         rows = (flat,) * int("4" if name[7:] == "_klein" else name[7:])
         signature = (*rows, ints, maps, n, n, n, n, flat)
-    elif name == "pack":
-        signature = (maps, frame, n, n, n, n, n, n)
     elif name == "mix_weights":
         signature = (real[:, :, :], table, values, ints, ints, flat, n, n)
     else:
