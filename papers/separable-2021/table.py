@@ -112,6 +112,26 @@ def cifar_rows(results: Results) -> list[str]:
     return lines if budgets else ["Not run yet."]
 
 
+def onnx_rows() -> list[str]:
+    """Trained networks as ONNX files, from what onnx_digits.py found."""
+    columns = ["run", "opset", "digits", "equal predictions", "test error in %, eager / onnxruntime"]
+    columns += ["largest relative difference", "error under quarter turns, eager / file", "under reflections"]
+    lines = head(columns)
+    for path in sorted((HERE / "results-onnx").glob("*.json")):
+        found = json.loads(path.read_text())
+        worst = {}
+        for where, audit in found["symmetry"].items():
+            for name, error in audit["max_error"].items():
+                kind = where, "reflections" if name.endswith("m") else "turns"
+                worst[kind] = max(worst.get(kind, 0.0), error)
+        errors, places = found["test_error_percent"], ("eager", "onnxruntime")
+        cells = [found["run"], str(found["opset"]), f"{found['images']:,}", f"{found['equal_predictions']:,}"]
+        cells += [" / ".join(f"{errors[place]:.2f}" for place in places), f"{found['max_relative_error']:.0e}"]
+        cells += [" / ".join(f"{worst[place, kind]:.0e}" for place in places) for kind in ("turns", "reflections")]
+        lines.append(line(cells))
+    return lines
+
+
 def tables(published: Results) -> str:
     """All tables as Markdown."""
     results = [run for run in published if "train_variant" in run]
@@ -126,6 +146,8 @@ def tables(published: Results) -> str:
     parts += ["**Figure 3**: further widths, and fewer training images", "", *fewer_images(results), ""]
     title = "**Table 2**: test error in % on CIFAR-10 (encoded again as JPEG; not comparable with the paper's)"
     parts += [title, "", *cifar_rows(cifar), ""]
+    parts += ["**Exported to ONNX**: upright MNIST test digits in onnxruntime, and an audit of the file under D4", ""]
+    parts += [*onnx_rows(), ""]
     parts += ["**Size** (tables 1 and 2)", "", *sizes(), ""]
     epochs = ", ".join(map(str, sorted({run["epochs"] for run in results})))
     versions = ", ".join(sorted({run["torch"] for run in results}))
