@@ -11,7 +11,7 @@ CORE = "import torch, numpy, jaxtyping"
 EXTRAS = {
     "PIL", "beartype", "datasets", "fsspec", "hypothesis", "jinja2", "jsonargparse", "lightning", "lightning_fabric",
     "matplotlib", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow", "pytest", "pytorch_lightning", "scipy",
-    "sklearn", "tensorboard", "torchmetrics", "torchvision", "yaml",
+    "sklearn", "tensorboard", "torchmetrics", "torchvision", "triton", "yaml",
 }  # fmt: skip
 LOADED = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 

@@ -16,6 +16,7 @@ PACKAGES = (
         "groups",
         "reps",
         "filters",
+        "kernels",
         "functional",
         "nn",
         "models",
