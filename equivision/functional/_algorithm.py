@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equivision.errors import ConfigError
-from equivision.functional._fourier import HAS_LOOPS
+from equivision.functional._fourier import HAS_LOOPS, is_transformed
 from equivision.groups import PlanarGroup, planar
 from equivision.kernels import Window, orbit_plan
 
@@ -27,6 +27,12 @@ CLOSE = 0.2
 COSTS: Costs = json.loads((Path(__file__).parent / "cost_model.json").read_text())
 
 
+@torch.compiler.assume_constant_result
+def products(group: str) -> int:
+    """Products for each pair of fields, tap and pixel in the Fourier basis; the square of the order without it."""
+    return sum(b.rows * b.inner * b.outer for b in orbit_plan(planar(group), (1, 1)).blocks)
+
+
 class Shape(NamedTuple):
     """The sizes that costs depend on."""
 
@@ -40,11 +46,10 @@ class Shape(NamedTuple):
     def of(cls, group: PlanarGroup, fields: tuple[int, int], taps: tuple[int, int], pixels: tuple[int, int]) -> "Shape":
         """For (input, output) fields, (rows, columns) of taps, and (input, output) pixels of the whole batch."""
         (inputs, outputs), count = fields, math.prod(taps)
-        per_pair = sum(b.rows * b.inner * b.outer for b in orbit_plan(group, taps).blocks)
         pairs = float(inputs * outputs * count)
         return cls(
             pairs * group.order**2 * pixels[1],
-            pairs * per_pair * pixels[1],
+            pairs * products(group.name) * pixels[1],
             float(group.order * inputs * count * pixels[1]),
             float(group.order * (inputs * pixels[0] + outputs * pixels[1])),
             pairs * group.order,
@@ -111,10 +116,13 @@ def takes_fourier(
     """Whether a convolution of ``maps [B, C * G, H, W]`` runs in the Fourier basis of the group.
 
     ``"auto"`` does so where the cost model was fitted: float32 on a CPU, with numba, outside of ``torch.export``.
+    Nothing does so inside the transforms of ``torch.func`` and forward-mode differentiation.
     """
     check_algorithm(algorithm)
-    if algorithm != "auto" or group.order == 1:
-        return algorithm == "fourier" and group.order > 1
+    if group.order == 1 or is_transformed():
+        return False
+    if algorithm != "auto":
+        return algorithm == "fourier"
     fitted = maps.device.type == "cpu" and maps.dtype == weight.dtype == torch.float32 and HAS_LOOPS
     if not fitted or torch.compiler.is_exporting() or torch.is_autocast_enabled("cpu") or groups > 1:
         return False

@@ -5,9 +5,11 @@ products are registered here.
 """
 
 from importlib.util import find_spec
+from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from equivision.functional._filters import group_filters
@@ -24,15 +26,32 @@ def fourier_conv2d(
 ) -> Tensor:
     """Group convolution of ``x [B, C, G, H, W]`` with ``weight [O, C / groups, G, kh, kw]``, checked and padded."""
     if groups > 1:
-        parts = zip(x.chunk(groups, 1), weight.chunk(groups), _chunks(bias, groups), strict=True)
-        return torch.cat([fourier_conv2d(*part, group, window) for part in parts], 1)
-    if torch.is_autocast_enabled(x.device.type):
-        dtype = torch.get_autocast_dtype(x.device.type)
-        x, weight = x.to(dtype), weight.to(dtype)
-        bias = None if bias is None else bias.to(dtype)
+        # cut and joined as maps, whose memory format torch keeps
+        fields = (maps.unflatten(1, (-1, group.order)) for maps in x.flatten(1, 2).chunk(groups, 1))
+        parts = zip(fields, weight.chunk(groups), _chunks(bias, groups), strict=True)
+        maps = torch.cat([fourier_conv2d(*part, group, window).flatten(1, 2) for part in parts], 1)
+        return maps.unflatten(1, (-1, group.order))
+    if is_autocast(x):
+        x, weight = _cast(x), _cast(weight)
+        bias = None if bias is None else _cast(bias)
     if x.device.type == "cpu" and HAS_LOOPS:
         return _loops_conv2d(x, weight, bias, group.name, *map(list, window))
     return composite_conv2d(x, weight, bias, group, window)
+
+
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast is on for the device of x."""
+    return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
+
+
+def _cast(x: Tensor) -> Tensor:
+    """To the dtype of autocast, which leaves float64 as it is."""
+    return x if x.dtype == torch.float64 else x.to(torch.get_autocast_dtype(x.device.type))
+
+
+def is_transformed() -> bool:
+    """Inside ``torch.func`` transforms or forward-mode differentiation, for which the operator has no rules."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 def _chunks(bias: Tensor | None, groups: int) -> tuple[Tensor | None, ...]:
@@ -81,11 +100,9 @@ def _loops_conv2d(
     padding: list[int],
     dilation: list[int],
 ) -> Tensor:
-    from equivision.kernels import _cpu
-
+    given, w, window = _computed(x), _computed(weight), _window(stride, padding, dilation)
     b = None if bias is None else _computed(bias)
-    y = _cpu.convolve(_computed(x), _computed(weight), b, planar(group), _window(stride, padding, dilation))
-    return y.to(x.dtype)
+    return _form(given, w, window).convolve(given, w, b, planar(group), window).to(x.dtype)
 
 
 @_loops_conv2d.register_fake
@@ -114,12 +131,11 @@ def _loops_backward(
     for_x: bool,
     for_weight: bool,
 ) -> tuple[Tensor, Tensor]:
-    from equivision.kernels import _cpu
-
     g, given, w = (_computed(t) for t in (grad, x, weight))
     options = (planar(group), _window(stride, padding, dilation))
-    dx = _cpu.input_gradient(g, given, w, *options).to(x.dtype) if for_x else x.new_empty(0)
-    dw = _cpu.weight_gradient(g, given, w, *options).to(weight.dtype) if for_weight else weight.new_empty(0)
+    form = _form(given, w, options[1])
+    dx = form.input_gradient(g, given, w, *options).to(x.dtype) if for_x else x.new_empty(0)
+    dw = form.weight_gradient(g, given, w, *options).to(weight.dtype) if for_weight else weight.new_empty(0)
     return dx, dw
 
 
@@ -137,6 +153,14 @@ def _(
 ) -> tuple[Tensor, Tensor]:
     dx = empty_like_format(x, x.shape[1], (x.shape[-2], x.shape[-1])) if for_x else x.new_empty(0)
     return dx, weight.new_empty(weight.shape) if for_weight else weight.new_empty(0)
+
+
+def _form(x: Tensor, weight: Tensor, window: Window) -> ModuleType:
+    """The module with the loops for such a convolution."""
+    from equivision.kernels import _cpu, _pointwise
+
+    kernel_size = (weight.shape[-2], weight.shape[-1])
+    return _pointwise if _pointwise.applies(x, kernel_size, window) else _cpu
 
 
 def _window(stride: list[int], padding: list[int], dilation: list[int]) -> Window:
@@ -158,7 +182,9 @@ def _backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[T
     x, weight = ctx.saved_tensors  # pyright: ignore[reportAttributeAccessIssue]
     options, has_bias = ctx.options, ctx.has_bias  # pyright: ignore[reportAttributeAccessIssue]
     for_x, for_weight, for_bias = ctx.needs_input_grad[:3]  # pyright: ignore[reportAttributeAccessIssue]
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+    if not (for_x or for_weight):
+        dx, dw = None, None
+    elif torch.is_grad_enabled() and not torch.compiler.is_compiling():
         dx, dw = _differentiable_gradients(
             grad, x, weight, planar(options[0]), _window(*options[1:]), for_x, for_weight
         )

@@ -175,7 +175,7 @@ class Gather:
 
     def loop(self, dtype: str) -> Any:
         """What packs and gathers; compiled by the first call, so call it before threads do."""
-        return loop(f"fill{_kind(self.plan)}", dtype)
+        return loop(f"fill{kind_of(self.plan)}", dtype)
 
     def fill(self, x: np.ndarray, tile: Tile, scratch: "Scratch", panel: np.ndarray, layout: Layout) -> None:
         """Pack a tile of ``x [B, C, G, H, W]`` and gather it into a panel."""
@@ -187,7 +187,7 @@ class Gather:
         self.loop(dtype)(x, frame, at, *self.offsets, panel, *layout.addresses, tile.rows, self.out[1], *self.stride)
 
 
-def _kind(plan: OrbitPlan) -> str:
+def kind_of(plan: OrbitPlan) -> str:
     return KINDS[len(plan.basis), max(b.inner for b in plan.blocks)]
 
 
@@ -224,7 +224,7 @@ class Scratch:
             cls._idle.append(scratch)
 
 
-def _with_scratch(work: Callable[[Any, Scratch], None]) -> Callable[[Any], None]:
+def with_scratch(work: Callable[[Any, Scratch], None]) -> Callable[[Any], None]:
     def run(piece: Any) -> None:
         with Scratch.borrow() as scratch:
             work(piece, scratch)
@@ -232,14 +232,14 @@ def _with_scratch(work: Callable[[Any, Scratch], None]) -> Callable[[Any], None]
     return run
 
 
-def _multiply(a: Tensor, weight: Tensor) -> Tensor:
+def multiply(a: Tensor, weight: Tensor) -> Tensor:
     """``a @ weight.T``; oneDNN's product is twice as fast as ``torch.mm`` on some machines, and no slower on others."""
     if a.dtype == torch.float32 and torch.backends.mkldnn.is_available():
         return torch.ops.mkldnn._linear_pointwise(a, weight, None, "none", [], "")
     return F.linear(a, weight)
 
 
-def _mixed(weight: Tensor, index: IntArray, plan: OrbitPlan, scratch: Scratch) -> list[Tensor]:
+def mixed_weights(weight: Tensor, index: IntArray, plan: OrbitPlan, scratch: Scratch) -> list[Tensor]:
     """Transformed weights of ``weight [O, C, G * T]``, one matrix for each block."""
     outputs, channels = weight.shape[:2]
     layout = WeightLayout(plan, outputs, index.shape[0] * channels)
@@ -272,7 +272,7 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
     plan, outputs, length = gather.plan, weight.shape[0], gather.taps * x.shape[1]
     order, given, written = gather.group.order, x.numpy(), y.numpy()
     offset = torch.zeros(outputs, dtype=x.dtype) if bias is None else bias.contiguous()
-    scatter = loop(f"scatter{_kind(plan)}", str(given.dtype))
+    scatter = loop(f"scatter{kind_of(plan)}", str(given.dtype))
     gather.loop(str(given.dtype))
 
     def run(tile: Tile, scratch: Scratch, matrices: list[Tensor]) -> None:
@@ -280,7 +280,7 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
         into = _layout(gather.group, gather.kernel_size, pixels, length, True)
         panel = scratch.tensor("panel", into.bounds[-1], x.dtype)
         gather.fill(given, tile, scratch, panel.numpy(), into)
-        products = [_multiply(a, w) for a, w in zip(into.matrices(panel), matrices, strict=True)]
+        products = [multiply(a, w) for a, w in zip(into.matrices(panel), matrices, strict=True)]
         rows, steps = _rows(products, plan, pixels, outputs)
         scatter(*rows, steps, written, tile.image, tile.images, tile.row, tile.rows, offset.numpy())
 
@@ -288,8 +288,8 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
     most = min(TILE_PIXELS, TILE_BYTES // (number * length))
     pixels = _pixels(most, _spare(x, y, weight, order), number * (length + x.shape[1] + outputs))
     with Scratch.borrow() as ours:
-        matrices = _mixed(weight, index, plan, ours)
-        spread(_with_scratch(partial(run, matrices=matrices)), gather.tiles(x.shape[0], pixels))
+        matrices = mixed_weights(weight, index, plan, ours)
+        spread(with_scratch(partial(run, matrices=matrices)), gather.tiles(x.shape[0], pixels))
     return y
 
 
@@ -356,18 +356,18 @@ def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup,
             panel = scratch.tensor("panel", into.bounds[-1], x.dtype)
             gather.fill(given[:, first:last], tile, scratch, panel.numpy(), into)
             for sums, a, b in zip(part.matrices(total), rows, into.matrices(panel), strict=True):
-                sums += _multiply(a.t(), b.t())
+                sums += multiply(a.t(), b.t())
         for whole, sums in zip(wholes, part.matrices(total), strict=True):
             whole[:, :, first:last] += sums.view(len(sums), -1, last - first)
 
     count = max(torch.get_num_threads(), spare // (2 * pixels * number * outputs))
     for first in range(0, len(tiles), count):
         chosen = tiles[first : first + count]
-        spread(_with_scratch(partial(run, tiles=chosen, transformed=_transformed(grad, group, chosen))), ranges)
-    return _unmixed(mixed, layout, weight).view(weight.shape)
+        spread(with_scratch(partial(run, tiles=chosen, transformed=_transformed(grad, group, chosen))), ranges)
+    return unmixed_weights(mixed, layout, weight).view(weight.shape)
 
 
-def _unmixed(mixed: Tensor, layout: WeightLayout, weight: Tensor) -> Tensor:
+def unmixed_weights(mixed: Tensor, layout: WeightLayout, weight: Tensor) -> Tensor:
     """Gradient of ``weight``, flattened to ``[O, C, G * T]``, from that of its transform."""
     plan = layout.plan
     result = torch.empty_like(weight.flatten(2), memory_format=torch.contiguous_format)
@@ -395,5 +395,5 @@ def _transformed(grad: Tensor, group: PlanarGroup, tiles: list[Tile]) -> list[li
         gather.fill(given, tile, scratch, flat.numpy(), layout)
         found[tile] = list(layout.matrices(flat))
 
-    spread(_with_scratch(run), tiles)
+    spread(with_scratch(run), tiles)
     return [found[tile] for tile in tiles]

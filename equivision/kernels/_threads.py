@@ -7,6 +7,7 @@ So the pieces run in a parallel region of the OpenMP library that torch uses; in
 import ctypes
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -39,6 +40,11 @@ def _parallel_region() -> Any:
     return None
 
 
+def _without_autocast() -> AbstractContextManager[object]:
+    """Only the caller's thread has autocast on, if any; leaving it costs more than asking."""
+    return torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext()
+
+
 def spread(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
     """Run ``work(piece)`` for every piece, each thread taking the next one.
 
@@ -48,7 +54,7 @@ def spread(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
 
     def run(_: object = None) -> None:
         try:
-            with torch.no_grad():
+            with torch.no_grad(), _without_autocast():
                 while (i := next(ticket)) < len(pieces) and not errors:
                     work(pieces[i])
         except BaseException as error:  # noqa: BLE001  it goes to the caller
