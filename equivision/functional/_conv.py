@@ -320,8 +320,7 @@ def check_output_padding(group: PlanarGroup, output_padding: tuple[int, int], *,
     if strict and any(e and moved for e, moved in zip(output_padding, reversed_axes(group), strict=True)):
         raise GridError(
             f"GroupConvTranspose2d: output_padding={output_padding} adds pixels on one side only, which is not exact "
-            f"under "
-            f"{group.name}. Use kernel_size=4, stride=2, padding=1 to double the size, or strict=False"
+            f"under {group.name}. Use kernel_size=4, stride=2, padding=1 to double the size, or strict=False"
         )
 
 

@@ -28,8 +28,7 @@ def grid_group(group: PlanarGroup | str) -> PlanarGroup:
     if not parsed.is_on_grid:
         raise GroupMismatchError(
             f"group={parsed.name} holds rotations by {360 / parsed.rotations:g} degrees, which do not map the pixel "
-            f"grid onto "
-            "itself: choose C1, C2, C4, D1, D2 or D4"
+            "grid onto itself: choose C1, C2, C4, D1, D2 or D4"
         )
     return parsed
 
