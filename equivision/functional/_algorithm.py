@@ -116,15 +116,17 @@ def takes_fourier(
     """Whether a convolution of ``maps [B, C * G, H, W]`` runs in the Fourier basis of the group.
 
     ``"auto"`` does so where the cost model was fitted: float32 on a CPU, with numba, outside of ``torch.export``.
-    Nothing does so inside the transforms of ``torch.func`` and forward-mode differentiation.
+    Nothing does so in ``torch.export``, whose programs shall run without this package, and inside the transforms of
+    ``torch.func`` and forward-mode differentiation, for which the operator has no rules.
     """
     check_algorithm(algorithm)
-    if group.order == 1 or is_transformed():
+    if group.order == 1 or is_transformed() or torch.compiler.is_exporting():
         return False
+    has_operator = maps.device.type == "cpu" and HAS_LOOPS
     if algorithm != "auto":
-        return algorithm == "fourier"
-    fitted = maps.device.type == "cpu" and maps.dtype == weight.dtype == torch.float32 and HAS_LOOPS
-    if not fitted or torch.compiler.is_exporting() or torch.is_autocast_enabled("cpu") or groups > 1:
+        return algorithm == "fourier" and (has_operator or not torch.compiler.is_compiling())
+    fitted = has_operator and maps.dtype == weight.dtype == torch.float32
+    if not fitted or torch.is_autocast_enabled("cpu") or groups > 1:
         return False
     taps = (weight.shape[-2], weight.shape[-1])
     out = window.out_size((maps.shape[-2], maps.shape[-1]), taps)

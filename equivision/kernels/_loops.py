@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numba import float32, float64, int64, njit, void
-from numba.types import UniTuple
+from numba.types import UniTuple  # pyright: ignore[reportAttributeAccessIssue]
 
 #: Columns of an output row that are transformed before they are written.
 COLUMNS = 32
@@ -432,4 +432,8 @@ def loop(name: str, dtype: str) -> Any:
         signature = (real[:, :, :], table, values, ints, ints, flat, n, n)
     else:
         signature = (flat, table, values, ints, ints, real[:, :, :], n, n)
-    return njit(void(*signature), nogil=True, fastmath=True, cache=True, error_model="numpy")(written)
+    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    try:
+        return njit(void(*signature), cache=True, **options)(written)
+    except RuntimeError:  # there is no folder to write to, so every process compiles again
+        return njit(void(*signature), **options)(written)
