@@ -1,4 +1,4 @@
-"""The orbit-Fourier algorithm of a group convolution: on a CPU with compiled loops, elsewhere in plain torch operators.
+"""The orbit-Fourier algorithm of a group convolution: compiled loops, a GPU kernel, or else plain torch operators.
 
 The operator for the CPU is opaque to autograd and compilers, so its derivatives, its shapes and the number of its
 products are registered here.
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, planar
-from equivision.kernels import Window, orbit_plan
+from equivision.kernels import Window, group_conv2d_triton, orbit_plan, supports_triton
 from equivision.kernels._format import empty_like_format
 
 #: Whether numba is installed, which compiles the loops.
@@ -25,15 +25,18 @@ def fourier_conv2d(
     x: Tensor, weight: Tensor, bias: Tensor | None, group: PlanarGroup, window: Window, groups: int = 1
 ) -> Tensor:
     """Group convolution of ``x [B, C, G, H, W]`` with ``weight [O, C / groups, G, kh, kw]``, checked and padded."""
+    if is_autocast(x):
+        x, weight = _cast(x), _cast(weight)
+        bias = None if bias is None else _cast(bias)
+    if supports_triton(x, group) and x.dtype == weight.dtype:
+        y = group_conv2d_triton(x, weight, group=group, **window._asdict(), groups=groups)
+        return y if bias is None else y + bias[:, None, None, None]
     if groups > 1:
         # cut and joined as maps, whose memory format torch keeps
         fields = (maps.unflatten(1, (-1, group.order)) for maps in x.flatten(1, 2).chunk(groups, 1))
         parts = zip(fields, weight.chunk(groups), _chunks(bias, groups), strict=True)
         maps = torch.cat([fourier_conv2d(*part, group, window).flatten(1, 2) for part in parts], 1)
         return maps.unflatten(1, (-1, group.order))
-    if is_autocast(x):
-        x, weight = _cast(x), _cast(weight)
-        bias = None if bias is None else _cast(bias)
     if x.device.type == "cpu" and HAS_LOOPS:
         return _loops_conv2d(x, weight, bias, group.name, *map(list, window))
     return composite_conv2d(x, weight, bias, group, window)
