@@ -59,11 +59,11 @@ def group_conv2d_triton(
     dilation: Size2 = 1,
     groups: int = 1,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
-    """:func:`equivision.functional.group_conv2d` on a GPU with |G| / sum(d^3) times less arithmetic, and in one kernel.
+    """:func:`equivision.functional.group_conv2d` on a GPU, in one kernel and with less arithmetic.
 
     ``y[o](t, h) = sum_{c, h', p} x[c](p, h') psi[o, c](h^-1 h', h^-1 (p - t))``, computed in the Fourier basis of the
-    group: 12 products instead of 64 for D4, 6 instead of 16 for C4, |G| instead of |G|^2 for C2, D1 and D2. Nothing
-    larger than the output is stored. Sums are float32. The result does not depend on the order in which threads run.
+    group: 12 products instead of 64 for D4, 6 instead of 16 for C4, |G| instead of |G|^2 for C2, D1 and D2. The
+    gathered pixels, as many as taps times the input, are never stored. Sums are float32, in a fixed order.
 
     Args:
         x: feature map on the group, float32, float16 or bfloat16; fastest in ``torch.channels_last_3d``, which the

@@ -4,6 +4,7 @@ Imported on first use only, because it needs triton.
 """
 
 import math
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
@@ -20,6 +21,8 @@ from equivision.kernels._plan import Window, orbit_plan
 from equivision.kernels._triton_kernels import convolve_kernel, transform_kernel, weight_gradient_kernel
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
+#: Whether every size tries all tile sizes when it first occurs (the fastest is kept on disk), or takes the first one.
+TUNE: bool = os.environ.get("EQUIVISION_TUNE", "1") != "0"
 #: Programs that a weight gradient is split into, so that a large GPU is busy even with few fields.
 PROGRAMS = 256
 
@@ -43,20 +46,21 @@ def _configs(order: int) -> list[triton.Config]:
 
     All |G| sums of a tile stay in registers: 128 x 32 float32 sums of D4 take half of a Hopper core's registers, so it
     is one program of eight warps, or two of four, at a time. Those that need too much shared memory drop out by
-    themselves.
+    themselves; the first fits every dtype.
     """
     if INTERPRETED:
         return [triton.Config({"BO": 16, "BP": 64, "BI": 16})]
     sizes = {
-        8: [(128, 32, 32, 8, 2), (64, 64, 32, 8, 2), (64, 64, 32, 8, 3), (64, 32, 32, 4, 2), (128, 32, 16, 8, 2),
-            (64, 64, 16, 8, 3), (64, 32, 16, 4, 2), (32, 32, 32, 4, 2)],
-        4: [(128, 64, 32, 8, 3), (128, 64, 64, 8, 2), (64, 64, 32, 4, 3), (64, 64, 64, 4, 2), (128, 32, 32, 4, 3),
-            (32, 32, 32, 4, 3)],
-        2: [(128, 128, 32, 8, 3), (128, 64, 64, 4, 3), (128, 128, 64, 8, 2), (64, 64, 64, 4, 3), (32, 64, 32, 4, 4)],
+        8: [(64, 32, 16, 4, 2), (64, 32, 32, 4, 2), (128, 32, 32, 8, 2), (64, 64, 32, 8, 2), (64, 64, 32, 8, 3),
+            (128, 32, 16, 8, 2), (64, 64, 16, 8, 3), (32, 32, 32, 4, 2)],
+        4: [(64, 64, 32, 4, 2), (64, 64, 32, 4, 3), (128, 64, 32, 8, 3), (128, 64, 64, 8, 2), (64, 64, 64, 4, 2),
+            (128, 32, 32, 4, 3), (32, 32, 32, 4, 3)],
+        2: [(64, 64, 32, 4, 2), (128, 128, 32, 8, 3), (128, 64, 64, 4, 3), (128, 128, 64, 8, 2), (64, 64, 64, 4, 3),
+            (32, 64, 32, 4, 4)],
     }  # fmt: skip
     return [
         triton.Config({"BO": bo, "BP": bp, "BI": bi}, num_warps=warps, num_stages=stages)
-        for bo, bp, bi, warps, stages in sizes[order]
+        for bo, bp, bi, warps, stages in sizes[order][: None if TUNE else 1]
     ]
 
 
@@ -65,7 +69,7 @@ def _tuned(kernel: Any, order: int) -> Any:
     """A kernel that tries the tile sizes once for every size and keeps the fastest; the dtype is part of the key."""
     key = ["in_fields", "out_fields", "size_class", "stride_y", "UP_Y", "KH", "KW", "CYCLIC", "PRECISION"]
     known = [name for name in key if name in kernel.arg_names]
-    return triton.autotune(configs=_configs(order), key=known)(kernel)
+    return triton.autotune(configs=_configs(order), key=known, cache_results=True)(kernel)
 
 
 @lru_cache(maxsize=64)

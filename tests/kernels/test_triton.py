@@ -79,7 +79,7 @@ HOPPER, SHARED_BYTES = 90, 227 << 10
 def test_kernels_compile_for_hopper(
     name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The first tile sizes that fit: products on the tensor cores, loads that do not wait, registers that suffice."""
+    """The first tile sizes: products on the tensor cores, loads that do not wait, shared memory that suffices."""
     if os.environ.get("TRITON_INTERPRET", "0") == "1":
         pytest.skip("triton interprets in this process and cannot compile")
     from equivision.kernels import _triton_launch as launch
@@ -98,10 +98,7 @@ def test_kernels_compile_for_hopper(
     launch.convolve(x, weight, geometry, "tf32")
     launch.weight_gradient(x, x, geometry, "tf32")
     assert set(recorders) == {"convolve_kernel", "weight_gradient_kernel"}
-    fitting = [c for c in launch._configs(group.order) if c.kwargs["BI"] * dtype.itemsize <= 64]
-    config = min(fitting, key=lambda c: c.kwargs["BO"] * c.num_stages)
-    if config.kwargs["BO"] < 64:  # too small for wgmma
-        config = next(c for c in fitting if c.kwargs["BO"] == 64)
+    config = launch._configs(group.order)[0]
     for recorder in recorders.values():
         compiled = recorder.compile(config.kwargs, config.num_warps, config.num_stages, HOPPER)
         assert "wgmma.mma_async" in compiled.asm["ptx"]
@@ -110,17 +107,25 @@ def test_kernels_compile_for_hopper(
 
 
 @needs_triton
-def test_some_tiles_fit_for_every_dtype() -> None:
-    """Weights of all stages and one transformed copy of the pixels, in the shared memory of a Hopper core."""
+@pytest.mark.parametrize("order", [2, 4, 8])
+def test_tiles(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums fit the registers (half of them, 128 kB), the first tiles all dtypes, and most tiles some dtype."""
+    if os.environ.get("TRITON_INTERPRET", "0") == "1":
+        pytest.skip("the interpreter has one tile size")
     from equivision.kernels import _triton_launch as launch
 
-    for order in (2, 4, 8):
-        for size in (2, 4):
-            used = [
-                order * size * c.kwargs["BI"] * (c.kwargs["BO"] + c.kwargs["BP"]) * c.num_stages
-                for c in launch._configs(order)
-            ]
-            assert sum(u <= SHARED_BYTES for u in used) >= 2
+    def shared(config: Any, size: int) -> int:
+        tiles = config.kwargs
+        return order * size * tiles["BI"] * (tiles["BO"] + tiles["BP"]) * config.num_stages
+
+    monkeypatch.setattr(launch, "TUNE", True)
+    configs = launch._configs(order)
+    assert all(4 * order * c.kwargs["BO"] * c.kwargs["BP"] <= 128 << 10 for c in configs)
+    assert shared(configs[0], 4) <= SHARED_BYTES
+    assert all(shared(c, 2) <= SHARED_BYTES for c in configs)
+    assert sum(shared(c, 4) <= SHARED_BYTES for c in configs) >= 3
+    monkeypatch.setattr(launch, "TUNE", False)
+    assert [c.kwargs for c in launch._configs(order)] == [configs[0].kwargs]
 
 
 @needs_triton
