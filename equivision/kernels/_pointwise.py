@@ -134,32 +134,32 @@ def input_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup, 
 
 
 def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup, window: Window) -> Tensor:
-    """Gradient for the weights: threads share out the images, and the sums of the threads are added."""
+    """Gradient for the weights: each thread sums over its own images, always the same, and these sums are added."""
     plan = orbit_plan(group, (1, 1))
     (images, fields), outputs, size = x.shape[:2], weight.shape[0], x.shape[3] * x.shape[4]
     given, turned = _maps(x), _maps(grad.contiguous())
     layout = WeightLayout(plan, outputs, fields)
     analyse = pointwise_loop(f"analyse{kind_of(plan)}", str(given.dtype))
-    sums: list[Tensor] = []
 
-    def run(bounds: Pair, scratch: Scratch) -> None:
-        first, count = bounds[0], bounds[1] - bounds[0]
+    def add(total: Tensor, first: int, count: int, scratch: Scratch) -> None:
         into = RowLayout(plan, fields, count * size, inner=True)
         out = RowLayout(plan, outputs, count * size, inner=False)
         rows = scratch.tensor("panel", into.bounds[-1], x.dtype)
         gradients = scratch.tensor("gradients", out.bounds[-1], x.dtype)
         analyse(given, first, count, 0, fields, rows.numpy(), *into.addresses)
         analyse(turned, first, count, 0, outputs, gradients.numpy(), *out.addresses)
-        try:
-            total = sums.pop()
-        except IndexError:
-            total = torch.zeros(layout.bounds[-1], dtype=x.dtype)
         for part, a, b in zip(layout.matrices(total), out.matrices(gradients), into.matrices(rows), strict=True):
             part += multiply(a, b)
-        sums.append(total)
 
-    spread(with_scratch(run), _tiles(images, size))
-    total = sums.pop()
-    for other in sums:
-        total += other
-    return unmixed_weights(total, layout, weight).view(weight.shape)
+    def run(piece: tuple[Tensor, Pair], scratch: Scratch) -> None:
+        total, (first, last) = piece
+        step = max(1, TILE_PIXELS // size)
+        for image in range(first, last, step):
+            add(total.zero_() if image == first else total, image, min(step, last - image), scratch)
+
+    ranges = shares(images, images)
+    sums = [torch.empty(layout.bounds[-1], dtype=x.dtype) for _ in ranges]
+    spread(with_scratch(run), list(zip(sums, ranges, strict=True)))
+    for other in sums[1:]:
+        sums[0] += other
+    return unmixed_weights(sums[0], layout, weight).view(weight.shape)
