@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -60,19 +61,31 @@ def train_step(network: nn.Module, images: Tensor, *, num_classes: int = 10) -> 
     return run
 
 
+def wall_clock(run: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
 def interleave(
-    contestants: Mapping[str, Callable[[], object]], *, rounds: int = 30, warmup: int = 3
+    contestants: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int = 30,
+    warmup: int = 3,
+    timer: Callable[[Callable[[], object]], float] = wall_clock,
 ) -> dict[str, list[float]]:
-    """Seconds of every call; in each round every contestant runs once, in an order that turns from round to round."""
-    names = list(contestants)
+    """Seconds of every call; in each round every contestant runs once.
+
+    The order is drawn anew for each round: what ran before leaves caches and threads in a state that counts.
+    """
+    names, order = list(contestants), random.Random(0)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for i in range(warmup + rounds):
-        shift = i % len(names)
-        for name in names[shift:] + names[:shift]:
-            start = time.perf_counter()
-            contestants[name]()
+        for name in order.sample(names, len(names)):
+            taken = timer(contestants[name])
             if i >= warmup:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(taken)
     return seconds
 
 
@@ -83,11 +96,25 @@ def summary(seconds: dict[str, list[float]], *, baseline: str) -> dict[str, Any]
         low, middle, high = statistics.quantiles(values, n=4)
         ratios = [a / b for a, b in zip(values, seconds[baseline], strict=True)]
         rows[name] = {
-            "median_ms": round(1e3 * middle, 3),
-            "quartiles_ms": [round(1e3 * low, 3), round(1e3 * high, 3)],
+            "median_ms": round(1e3 * middle, 4),
+            "quartiles_ms": [round(1e3 * low, 4), round(1e3 * high, 4)],
             "ratio": round(statistics.median(ratios), 3),
         }
     return {"baseline": baseline, "rounds": len(seconds[baseline]), "contestants": rows}
+
+
+def _gpu() -> dict[str, Any]:
+    """The GPU, where there is one."""
+    if not torch.cuda.is_available():
+        return {}
+    found = torch.cuda.get_device_properties(0)
+    return {
+        "gpu": found.name,
+        "gpu_memory_gib": round(found.total_memory / 2**30, 1),
+        "multiprocessors": found.multi_processor_count,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -99,7 +126,7 @@ def machine() -> dict[str, Any]:
             line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
         ]
         model = names[0] if names else model
-    return {
+    return _gpu() | {
         "cpu": model,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -143,7 +170,7 @@ def show(title: str, measured: dict[str, Any]) -> None:
     """Print one comparison."""
     print(f"{title} (medians of {measured['rounds']} interleaved rounds)")
     for name, row in measured["contestants"].items():
-        print(f"  {name:24} {row['median_ms']:10.2f} ms   {row['ratio']:6.3f} x {measured['baseline']}")
+        print(f"  {name:24} {row['median_ms']:10.3f} ms   {row['ratio']:6.3f} x {measured['baseline']}")
 
 
 def answer(
