@@ -68,7 +68,8 @@ def group_conv2d_triton(
     Args:
         x: feature map on the group, float32, float16 or bfloat16; fastest in ``torch.channels_last_3d``, which the
             output has; other layouts are copied to it first.
-        weight: one kernel for each output field, of the same dtype; both are cast under autocast.
+        weight: one kernel for each output field, of the same dtype; both are cast under autocast, as torch's
+            own convolutions do it.
         group: C2, C4, D1, D2 or D4.
         stride, padding, dilation, groups: as in :class:`torch.nn.Conv2d`.
 
@@ -83,7 +84,7 @@ def group_conv2d_triton(
         GroupMismatchError: the kernels are not written for this group, or the kernel is not square under quarter turns.
         ShapeError: shapes or dtypes do not fit.
     """
-    if torch.is_autocast_enabled(x.device.type):
+    if _can_run_on(x) and torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
     window = Window(_pair(stride), _pair(padding), _pair(dilation))
