@@ -19,7 +19,7 @@ from torch import nn
 import equivision as ev
 from benchmarks._measure import forward, interleave, save, show, step, summary
 from equivision.functional import _algorithm
-from equivision.functional._algorithm import Shape, fit
+from equivision.functional._algorithm import Algorithm, Shape, fit
 
 #: group, kernel, fields, pixels of a side: the layers whose ratio to Conv2d is published.
 LAYERS = (
@@ -52,7 +52,8 @@ def contestants(layer: Layer, baseline: bool) -> dict[str, tuple[nn.Module, torc
     options: dict[str, Any] = {"padding": layer.kernel // 2, "bias": False}
     field = torch.randn(layer.batch, layer.fields, group.order, layer.size, layer.size)
     found: dict[str, tuple[nn.Module, torch.Tensor]] = {}
-    for algorithm in ("expand", "fourier", *(("auto",) if baseline else ())):
+    algorithms: tuple[Algorithm, ...] = ("expand", "fourier", "auto") if baseline else ("expand", "fourier")
+    for algorithm in algorithms:
         made = ev.nn.GroupConv2d(layer.fields, layer.fields, layer.kernel, group=group, algorithm=algorithm, **options)
         found[algorithm] = (made, field)
     if baseline:

@@ -28,7 +28,7 @@ class Layer(NamedTuple):
     batch: int
 
 
-BASE = Layer(width=128, size=14, batch=16)
+BASE = Layer(width=256, size=14, batch=16)
 
 
 def contestants(layer: Layer) -> dict[str, tuple[nn.Module, torch.Tensor]]:

@@ -16,6 +16,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from _errors import error_by_images, error_by_parameters
 from _redundancy import redundancy
+from _scaling import scaling_backward, scaling_forward
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
 
 import equivision as ev
@@ -330,6 +331,8 @@ FIGURES = (
     redundancy,
     error_by_images,
     error_by_parameters,
+    scaling_forward,
+    scaling_backward,
 )
 
 

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+from _page import ROOT, update
+
 RESULTS = ROOT / "benchmarks" / "results" / "latency.json"
 PAGE = ROOT / "docs" / "guide" / "export.md"
-START, END = "<!-- latency: start -->", "<!-- latency: end -->"
 FORMS = {"eager": "eager", "compiled": "compiled", "frozen": "frozen", "onnx": "onnxruntime"}
 
 
@@ -34,14 +35,8 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    _, after = rest.split(END)
     content = table(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else "Not measured yet."
-    new = f"{before}{START}\n{content}\n{END}{after}"
-    if "--check" in sys.argv:
-        sys.exit(0 if new == text else "docs/guide/export.md is not up to date: run python docs/tools/latency_table.py")
-    PAGE.write_text(new, encoding="utf-8")
+    update(PAGE, {"latency": content}, "latency_table.py")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,184 @@
+"""Write the tables of docs/benchmarks.md from benchmarks/results; ``--check`` only compares.
+
+What is slower is found by code too, so that no loss is left out.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _page import ROOT, update
+
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+MISSING = "Not measured yet."
+GROUPS = ("C2", "C4", "D2", "D4")
+TWINS = {"plain": "dense", "plain separable": "depthwise separable"}
+#: Longer by this factor counts as slower.
+MARGIN = 1.05
+
+Found = dict[str, Any]
+
+
+def ms(measured: Found, name: str) -> float:
+    """Median of a contestant."""
+    return measured["contestants"][name]["median_ms"]
+
+
+def against(measured: Found, name: str, other: str) -> str:
+    """Times of two contestants and their ratio."""
+    own, plain = ms(measured, name), ms(measured, other)
+    return f"{own:.1f} / {plain:.1f} ms ({own / plain:.2f} ×)"
+
+
+def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table whose first column is words and whose others are numbers."""
+    first, *rest = [f"| {' | '.join(cells)} |" for cells in (header, *lines)]
+    return "\n".join((first, "|---" + "|---:" * (first.count(" | ")) + "|", *rest))
+
+
+def machine(found: Found) -> str:
+    """What was measured where."""
+    about = found["machine"]
+    others = "".join(f", {name} {about[name]}" for name in ("e2cnn", "numpy") if name in about)
+    return (
+        f"Medians of interleaved rounds on {about['cpu']}, {about['threads']} threads, float32, torch {about['torch']}"
+        f"{others}, Python {about['python']}, {about['date']}."
+    )
+
+
+def networks(found: Found) -> str:
+    """Whole networks and their plain twins."""
+    results = found["results"]
+    lines = []
+    for name in dict.fromkeys(measured["network"] for measured in results.values()):
+        passed, trained = results.get(f"{name}, inference"), results.get(f"{name}, train step")
+        if passed is None or trained is None:
+            continue
+        for twin in (twin for twin in TWINS if twin in passed["contestants"]):
+            sizes = [passed["sizes"][which]["parameters"] for which in ("equivariant", twin)]
+            cells = (
+                against(passed, "equivariant", twin),
+                against(passed, "equivariant, frozen", f"{twin}, frozen"),
+                against(trained, "equivariant", twin),
+            )
+            parameters = " / ".join(f"{size:,}" for size in sizes)
+            lines.append((f"{name}, batch {passed['batch']}", TWINS[twin], parameters, *cells))
+    header = ("network", "twin", "parameters", "inference", "inference, frozen", "train step")
+    return f"{rows(header, lines)}\n\n{machine(found)}"
+
+
+def scaling(found: Found) -> str:
+    """Ratios to Conv2d by what varies."""
+    results, lines = list(found["results"].values()), []
+    for measured in results:
+        if measured["kind"] != "forward":
+            continue
+        (backward,) = (
+            other
+            for other in results
+            if other["kind"] != "forward" and all(other[k] == measured[k] for k in ("sweep", "width", "size", "batch"))
+        )
+        pair = (measured, backward)
+        plain = " / ".join(f"{ms(one, 'Conv2d'):.2f}" for one in pair)
+        ratios = (" / ".join(f"{one['contestants'][group]['ratio']:.2f}" for one in pair) for group in GROUPS)
+        size = f"{measured['size']}×{measured['size']}"
+        lines.append((f"{measured['width']} channels, {size}, batch {measured['batch']}", f"{plain} ms", *ratios))
+    return f"{rows(('layer', 'Conv2d', *GROUPS), dict.fromkeys(lines))}\n\n{machine(found)}"
+
+
+def e2cnn_layers(found: Found) -> str:
+    """Layers of both libraries beside Conv2d."""
+    results, lines = found["results"], []
+    for title, measured in results.items():
+        if measured["kind"] == "forward" and "fields" in measured:
+            trained = results[f"{title} and backward"]
+            cells = [
+                f"{measured['contestants'][n]['ratio']:.2f}" for n in ("equivision", "e2cnn, filters kept", "e2cnn")
+            ]
+            cells += [f"{trained['contestants'][n]['ratio']:.2f}" for n in ("equivision", "e2cnn")]
+            lines.append(
+                (
+                    title.removesuffix(", forward"), f"{ms(measured, 'plain'):.2f} ms", *cells[:3],
+                    f"{ms(trained, 'plain'):.2f} ms", *cells[3:],
+                )
+            )  # fmt: skip
+    header = (
+        "layer", "forward: Conv2d", "equivision", "e2cnn, filters kept", "e2cnn", "with backward: Conv2d", "equivision",
+        "e2cnn",
+    )  # fmt: skip
+    return f"{rows(header, lines)}\n\n{machine(found)}"
+
+
+def e2cnn_networks(found: Found) -> str:
+    """Networks of both libraries, and how long it takes to build them."""
+    lines = []
+    for title, measured in found["results"].items():
+        if "network" in measured:
+            frozen = measured["contestants"].get("equivision, frozen")
+            lines.append(
+                (
+                    f"{title}, batch {measured['batch']}", f"{ms(measured, 'plain'):.1f} ms",
+                    against(measured, "equivision", "e2cnn"),
+                    f"{frozen['median_ms']:.1f} ms" if frozen else "",
+                )
+            )  # fmt: skip
+        elif measured["kind"] == "construction":
+            lines.append((title, "", against(measured, "equivision", "e2cnn"), ""))
+    return rows(("", "plain", "equivision / e2cnn", "equivision, frozen"), lines)
+
+
+def slower(found: Found, own: Iterable[str], others: Iterable[str]) -> str:
+    """Every comparison that is lost, as a list."""
+    own, others = list(own), list(others)
+    comparisons = [
+        (title, name, other, ms(measured, name) / ms(measured, other))
+        for title, measured in found["results"].items()
+        for name, other in zip(own, others, strict=True)
+        if {name, other} <= measured["contestants"].keys()
+    ]
+    lost = [
+        (f"- {title}: {name}, {ratio:.2f} × {other}") for title, name, other, ratio in comparisons if ratio > MARGIN
+    ]
+    if not lost:
+        return f"None of {len(comparisons)}."
+    return "\n".join((f"{len(lost)} of {len(comparisons)}:", "", *lost))
+
+
+def places() -> Iterator[tuple[str, str]]:
+    """What belongs between which marks."""
+    for question, parts in {
+        "networks": {
+            "networks": networks,
+            "networks, slower": lambda found: slower(
+                found,
+                ("equivariant", "equivariant, frozen", "equivariant", "equivariant, frozen"),
+                ("plain", "plain, frozen", "plain separable", "plain separable, frozen"),
+            ),
+        },
+        "scaling": {
+            "scaling": scaling,
+            "scaling, slower": lambda found: slower(found, GROUPS, ["Conv2d"] * len(GROUPS)),
+        },
+        "e2cnn_compare": {
+            "e2cnn layers": e2cnn_layers,
+            "e2cnn networks": e2cnn_networks,
+            "e2cnn, slower": lambda found: slower(
+                found, ("equivision", "equivision"), ("e2cnn", "e2cnn, filters kept")
+            ),
+        },
+    }.items():
+        path = RESULTS / f"{question}.json"
+        for name, part in parts.items():
+            yield name, part(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else MISSING
+
+
+def main() -> None:
+    update(PAGE, dict(places()), "benchmark_tables.py")
+
+
+if __name__ == "__main__":
+    main()
