@@ -27,10 +27,11 @@ CLOSE = 0.2
 COSTS: Costs = json.loads((Path(__file__).parent / "cost_model.json").read_text())
 
 
-@torch.compiler.assume_constant_result
-def products(group: str) -> int:
-    """Products for each pair of fields, tap and pixel in the Fourier basis; the square of the order without it."""
-    return sum(b.rows * b.inner * b.outer for b in orbit_plan(planar(group), (1, 1)).blocks)
+#: Products for each pair of fields, tap and pixel in the Fourier basis; the square of the order without it.
+PRODUCTS: Mapping[str, int] = {
+    name: sum(b.rows * b.inner * b.outer for b in orbit_plan(planar(name), (1, 1)).blocks)
+    for name in ("C1", "C2", "C4", "D1", "D2", "D4")
+}
 
 
 class Shape(NamedTuple):
@@ -49,7 +50,7 @@ class Shape(NamedTuple):
         pairs = float(inputs * outputs * count)
         return cls(
             pairs * group.order**2 * pixels[1],
-            pairs * products(group.name) * pixels[1],
+            pairs * PRODUCTS[group.name] * pixels[1],
             float(group.order * inputs * count * pixels[1]),
             float(group.order * (inputs * pixels[0] + outputs * pixels[1])),
             pairs * group.order,
