@@ -414,6 +414,16 @@ _LOOPS: dict[str, Callable[..., None]] = {
 KINDS = {(2, 1): "2", (4, 1): "_klein", (4, 2): "4", (8, 2): "8"}
 
 
+def compiled(function: Callable[..., None], signature: tuple[Any, ...]) -> Any:
+    """The function as machine code, which is kept on disk."""
+    written = inspect.unwrap(function)  # shape-checking import hooks wrap functions; numba needs what was written
+    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    try:
+        return njit(void(*signature), cache=True, **options)(written)
+    except RuntimeError:  # there is no folder to write to, so every process compiles again
+        return njit(void(*signature), **options)(written)
+
+
 @lru_cache(maxsize=64)
 def loop(name: str, dtype: str) -> Any:
     """One compiled loop for float32 or float64 arrays."""
@@ -422,7 +432,6 @@ def loop(name: str, dtype: str) -> Any:
     table, values = int64[:, ::1], real[:, ::1]
     n = int64
     frame, maps = real[:, :, :, :, ::1], real[:, :, :, :, :]
-    written = inspect.unwrap(_LOOPS[name])  # shape-checking import hooks wrap functions; numba needs what was written
     if name.startswith("fill"):
         signature = (maps, frame, UniTuple(n, 6), table, table, flat, ints, ints, n, n, n, n)
     elif name.startswith("scatter"):
@@ -432,8 +441,4 @@ def loop(name: str, dtype: str) -> Any:
         signature = (real[:, :, :], table, values, ints, ints, flat, n, n)
     else:
         signature = (flat, table, values, ints, ints, real[:, :, :], n, n)
-    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-    try:
-        return njit(void(*signature), cache=True, **options)(written)
-    except RuntimeError:  # there is no folder to write to, so every process compiles again
-        return njit(void(*signature), **options)(written)
+    return compiled(_LOOPS[name], signature)

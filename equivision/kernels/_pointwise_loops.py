@@ -1,11 +1,12 @@
 """Inner loops of the pointwise form, along the pixels of contiguous feature maps; see :mod:`._loops`."""
 
-import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from numba import float32, float64, int64, njit, void
+from numba import float32, float64, int64
+
+from equivision.kernels._loops import compiled
 
 # Every function runs over images ``image`` to ``image + images`` and fields ``first`` to ``last``. A row of the basis
 # lies at ``start[r] + (field - first) * step[r]``, one image after another.
@@ -201,5 +202,4 @@ def pointwise_loop(name: str, dtype: str) -> Any:
     else:
         order = {"synthesise2": 2, "synthesise8": 8}.get(name, 4)
         signature = (*(flat,) * order, ints, maps, n, n, flat)
-    written = inspect.unwrap(_LOOPS[name])  # shape-checking import hooks wrap functions
-    return njit(void(*signature), nogil=True, fastmath=True, cache=True, error_model="numpy")(written)
+    return compiled(_LOOPS[name], signature)
