@@ -15,6 +15,7 @@ from _page import ROOT, update
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 MISSING = "Not measured yet."
+SWEEPS = ("width", "size", "batch")
 GROUPS = ("C2", "C4", "D2", "D4")
 TWINS = {"plain": "dense", "plain separable": "depthwise separable"}
 #: Longer by this factor counts as slower.
@@ -72,22 +73,19 @@ def networks(found: Found) -> str:
 
 
 def scaling(found: Found) -> str:
-    """Ratios to Conv2d by what varies."""
-    results, lines = list(found["results"].values()), []
-    for measured in results:
-        if measured["kind"] != "forward":
-            continue
-        (backward,) = (
-            other
-            for other in results
-            if other["kind"] != "forward" and all(other[k] == measured[k] for k in ("sweep", "width", "size", "batch"))
-        )
-        pair = (measured, backward)
+    """Ratios to Conv2d by what varies; the layer that all sweeps share is shown once."""
+    layers: dict[tuple[int, int, int], dict[str, Found]] = {}
+    in_order = sorted(found["results"].values(), key=lambda m: (SWEEPS.index(m["sweep"]), m[m["sweep"]]))
+    for measured in in_order:
+        kinds = layers.setdefault((measured["width"], measured["size"], measured["batch"]), {})
+        kinds.setdefault(measured["kind"], measured)
+    lines = []
+    for (width, size, batch), kinds in layers.items():
+        pair = (kinds["forward"], kinds["forward and backward"])
         plain = " / ".join(f"{ms(one, 'Conv2d'):.2f}" for one in pair)
         ratios = (" / ".join(f"{one['contestants'][group]['ratio']:.2f}" for one in pair) for group in GROUPS)
-        size = f"{measured['size']}×{measured['size']}"
-        lines.append((f"{measured['width']} channels, {size}, batch {measured['batch']}", f"{plain} ms", *ratios))
-    return f"{rows(('layer', 'Conv2d', *GROUPS), dict.fromkeys(lines))}\n\n{machine(found)}"
+        lines.append((f"{width} channels, {size}×{size}, batch {batch}", f"{plain} ms", *ratios))
+    return f"{rows(('layer', 'Conv2d', *GROUPS), lines)}\n\n{machine(found)}"
 
 
 def e2cnn_layers(found: Found) -> str:
@@ -133,19 +131,16 @@ def e2cnn_networks(found: Found) -> str:
 
 def slower(found: Found, own: Iterable[str], others: Iterable[str]) -> str:
     """Every comparison that is lost, as a list."""
-    own, others = list(own), list(others)
-    comparisons = [
-        (title, name, other, ms(measured, name) / ms(measured, other))
-        for title, measured in found["results"].items()
-        for name, other in zip(own, others, strict=True)
-        if {name, other} <= measured["contestants"].keys()
-    ]
-    lost = [
-        (f"- {title}: {name}, {ratio:.2f} × {other}") for title, name, other, ratio in comparisons if ratio > MARGIN
-    ]
+    pairs, lost, compared = list(zip(own, others, strict=True)), [], 0
+    for title, measured in found["results"].items():
+        there = [pair for pair in pairs if measured["contestants"].keys() >= set(pair)]
+        ratios = {pair: ms(measured, pair[0]) / ms(measured, pair[1]) for pair in there}
+        compared += len(ratios)
+        if longer := [f"{name} {ratio:.2f} × {other}" for (name, other), ratio in ratios.items() if ratio > MARGIN]:
+            lost.append((len(longer), f"- {title}: {', '.join(longer)}"))
     if not lost:
-        return f"None of {len(comparisons)}."
-    return "\n".join((f"{len(lost)} of {len(comparisons)}:", "", *lost))
+        return f"None of {compared}."
+    return "\n".join((f"{sum(count for count, _ in lost)} of {compared}:", "", *(line for _, line in lost)))
 
 
 def places() -> Iterator[tuple[str, str]]:

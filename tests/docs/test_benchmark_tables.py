@@ -40,7 +40,7 @@ def test_every_loss_is_listed(tool: dict[str, Any]) -> None:
     found = {
         "results": {"a": measured(plain=1.0, own=1.5), "b": measured(plain=1.0, own=0.5), "c": measured(plain=1.0)}
     }
-    assert tool["slower"](found, ["own"], ["plain"]).splitlines() == ["1 of 2:", "", "- a: own, 1.50 × plain"]
+    assert tool["slower"](found, ["own"], ["plain"]).splitlines() == ["1 of 2:", "", "- a: own 1.50 × plain"]
     assert tool["slower"](found, ["plain"], ["plain"]) == "None of 3."
 
 
