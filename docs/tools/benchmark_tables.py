@@ -32,7 +32,8 @@ def ms(measured: Found, name: str) -> float:
 def against(measured: Found, name: str, other: str) -> str:
     """Times of two contestants and their ratio."""
     own, plain = ms(measured, name), ms(measured, other)
-    return f"{own:.1f} / {plain:.1f} ms ({own / plain:.2f} ×)"
+    ratio = own / plain
+    return f"{own:.1f} / {plain:.1f} ms ({ratio:{'.2f' if ratio > 0.1 else '.4f'}} ×)"
 
 
 def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
