@@ -1,9 +1,9 @@
 """The table: every public layer in several configurations, and torch's own layers that are right as they stand."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -148,6 +148,20 @@ def _convolutions() -> Iterator[Case]:
                     on_group=kind is not evnn.LiftConv2d,
                     representative=group == D2,
                 )
+
+
+def _algorithms() -> Iterator[Case]:
+    """The dense layer by the algorithm that ``auto`` leaves alone here: it takes it for many fields in float32."""
+    for case in _convolutions():
+        if case.name.startswith("GroupConv2d"):
+            make = cast("partial[nn.Module]", case.make)
+            representative = case.representative or (case.group == D4 and "kernel_size=4" in case.name)
+            yield replace(
+                case,
+                name=f"{case.name}-fourier",
+                make=partial(make.func, *make.args, **make.keywords, algorithm="fourier"),
+                representative=representative,
+            )
 
 
 def _separable() -> Iterator[Case]:
@@ -337,6 +351,7 @@ def _torch_layers() -> Iterator[Case]:
 
 CASES: tuple[Case, ...] = (
     *_convolutions(),
+    *_algorithms(),
     *_separable(),
     *_transposed(),
     *_windows(),
