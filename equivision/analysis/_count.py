@@ -14,6 +14,7 @@ from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
 from equivision.analysis._report import LayerCost
+from equivision.functional._algorithm import PRODUCTS
 
 aten = torch.ops.aten
 
@@ -36,6 +37,14 @@ def _attention_flops(q: Any, k: Any, v: Any, *args: Any, out_shape: Any = None, 
     return 2 * torch.Size(q[:-1]).numel() * k[-2] * (q[-1] + v[-1])
 
 
+def _fourier_flops(x: Any, w: Any, *rest: Any, out_shape: Any = None, **kwargs: Any) -> int:
+    """A group convolution in the Fourier basis: its block products, at every pixel of the output."""
+    group = next(argument for argument in (*rest, *kwargs.values()) if isinstance(argument, str))
+    images, _, _, *size = out_shape
+    pairs_and_taps = torch.Size(w).numel() // w[2]
+    return 2 * PRODUCTS[group] * images * pairs_and_taps * torch.Size(size).numel()
+
+
 def _more_formulas() -> dict[Any, Any]:
     """Formulas for products that torch's counter has none for; what is registered there goes first."""
     ours = {
@@ -46,6 +55,10 @@ def _more_formulas() -> dict[Any, Any]:
         "_scaled_dot_product_flash_attention_for_cpu": _attention_flops,
     }
     found = {getattr(aten, name): formula for name, formula in ours.items() if hasattr(aten, name)}
+    found |= {
+        torch.ops.equivision.group_conv2d: _fourier_flops,
+        torch.ops.equivision.group_conv2d_triton: _fourier_flops,
+    }
     return {target: formula for target, formula in found.items() if target not in flop_counter.flop_registry}
 
 

@@ -37,7 +37,7 @@ def fourier_conv2d(
         parts = zip(fields, weight.chunk(groups), _chunks(bias, groups), strict=True)
         maps = torch.cat([fourier_conv2d(*part, group, window).flatten(1, 2) for part in parts], 1)
         return maps.unflatten(1, (-1, group.order))
-    if x.device.type == "cpu" and HAS_LOOPS:
+    if x.device.type in ("cpu", "meta") and HAS_LOOPS:
         return _loops_conv2d(x, weight, bias, group.name, *map(list, window))
     return composite_conv2d(x, weight, bias, group, window)
 

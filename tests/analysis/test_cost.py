@@ -62,6 +62,34 @@ def test_formulas_of_group_convolutions(group: str, order: int) -> None:
     assert up.macs == out * inside * order**2 * 4**2 * n**2
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(("group", "products"), [("C2", 2), ("D1", 2), ("D2", 4), ("C4", 6), ("D4", 12)])
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"groups": 2}, {"bias": False}], ids=str)
+def test_the_fourier_algorithm_counts_its_block_products(group: str, products: int, options: dict, device: str) -> None:
+    pytest.importorskip("numba")
+    order = ev.groups.planar(group).order
+    made = [
+        ev.nn.GroupConv2d(4, 6, 3, group=group, algorithm=a, device=device, **options) for a in ("expand", "fourier")
+    ]
+    expand, fourier = (ev.cost(layer, (4, order, 9, 9), batch_size=2) for layer in made)
+    assert expand.macs > 0
+    assert fourier.macs * order**2 == expand.macs * products
+    assert fourier.activation_bytes == expand.activation_bytes
+
+
+def test_auto_counts_what_it_takes() -> None:
+    pytest.importorskip("numba")
+    layer = ev.nn.GroupConv2d(64, 64, 3, group="D4", padding=1)
+    few, many = (ev.cost(layer, (64, 8, size, size), batch_size=batch).macs for size, batch in ((1, 1), (14, 16)))
+    assert few == 9 * 512**2
+    assert many == 9 * 64**2 * 12 * 14**2 * 16
+
+
+def test_formulas_of_ours_are_not_registered_for_everyone() -> None:
+    ev.cost(ev.nn.GroupConv2d(4, 6, 3, group="D4", algorithm="fourier"), (4, 8, 9, 9))
+    assert torch.ops.equivision.group_conv2d not in flop_registry
+
+
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_a_network_worked_out_by_hand(batch_size: int) -> None:
     net = nn.Sequential(
