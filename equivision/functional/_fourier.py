@@ -137,8 +137,9 @@ def _loops_backward(
     g, given, w = (_computed(t) for t in (grad, x, weight))
     options = (planar(group), _window(stride, padding, dilation))
     form = _form(given, w, options[1])
-    dx = form.input_gradient(g, given, w, *options).to(x.dtype) if for_x else x.new_empty(0)
+    # in this order, for weight_gradient makes use of the memory that dx will need
     dw = form.weight_gradient(g, given, w, *options).to(weight.dtype) if for_weight else weight.new_empty(0)
+    dx = form.input_gradient(g, given, w, *options).to(x.dtype) if for_x else x.new_empty(0)
     return dx, dw
 
 

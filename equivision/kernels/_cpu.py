@@ -255,11 +255,11 @@ def mixed_weights(weight: Tensor, index: IntArray, plan: OrbitPlan, scratch: Scr
 
 
 def _spare(x: Tensor, y: Tensor, weight: Tensor, order: int) -> int:
-    """Bytes for the tiles of all threads that keep a layer within 1.5 times the memory of an ordinary convolution.
+    """Bytes for the tiles of all threads that keep a layer at 1.4 times the memory of an ordinary convolution.
 
     That holds input, output and expanded weights; this holds input, output, weights and transformed weights.
     """
-    return int((x.nbytes + y.nbytes) / 2 + (1.5 * order - 2) * weight.nbytes)
+    return int(0.4 * (x.nbytes + y.nbytes) + (1.4 * order - 2) * weight.nbytes)
 
 
 def _pixels(most: int, spare: int, bytes_of_one: int) -> int:
@@ -337,7 +337,7 @@ def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup,
     plan, taps, (outputs, channels) = gather.plan, gather.taps, weight.shape[:2]
     ranges = shares(channels, max(GRADIENT_FIELDS, 16 * (GRADIENT_COLUMNS // (16 * taps))))
     spare, number = _spare(x, grad, weight, group.order), group.order * x.element_size()
-    pixels = _pixels(GRADIENT_PIXELS, spare, number * (taps + 1) * ranges[0][1])
+    pixels = _pixels(GRADIENT_PIXELS, spare, number * ((taps + 1) * ranges[0][1] + 2 * outputs))
     tiles = gather.tiles(x.shape[0], pixels)
     layout = WeightLayout(plan, outputs, taps * channels)
     mixed = torch.zeros(layout.bounds[-1], dtype=weight.dtype)
@@ -360,7 +360,8 @@ def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, group: PlanarGroup,
         for whole, sums in zip(wholes, part.matrices(total), strict=True):
             whole[:, :, first:last] += sums.view(len(sums), -1, last - first)
 
-    count = max(torch.get_num_threads(), spare // (2 * pixels * number * outputs))
+    room = spare // 2 + x.nbytes  # the gradient for x comes later, so its place is free
+    count = max(torch.get_num_threads(), room // (pixels * number * outputs))
     for first in range(0, len(tiles), count):
         chosen = tiles[first : first + count]
         spread(with_scratch(partial(run, tiles=chosen, transformed=_transformed(grad, group, chosen))), ranges)

@@ -218,8 +218,8 @@ def test_the_size_of_tiles_does_not_matter(monkeypatch: pytest.MonkeyPatch, tile
 
 
 def test_a_large_output_gradient_is_transformed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, weight = torch.randn(9, 2, 8, 8, 8, dtype=torch.float64), torch.randn(4, 2, 8, 3, 3, dtype=torch.float64)
-    grad = torch.randn(9, 4, 8, 8, 8, dtype=torch.float64)
+    x, weight = torch.randn(9, 1, 8, 8, 8, dtype=torch.float64), torch.randn(16, 1, 8, 3, 3, dtype=torch.float64)
+    grad = torch.randn(9, 16, 8, 8, 8, dtype=torch.float64)
     parts: list[int] = []
     transformed = _cpu._transformed
 
