@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from _blocks import blocks
 from _errors import error_by_images, error_by_parameters
 from _redundancy import redundancy
 from _scaling import scaling_backward, scaling_forward
@@ -331,6 +332,7 @@ FIGURES = (
     redundancy,
     error_by_images,
     error_by_parameters,
+    blocks,
     scaling_forward,
     scaling_backward,
 )
