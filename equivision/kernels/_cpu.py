@@ -281,7 +281,8 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
         panel = scratch.tensor("panel", into.bounds[-1], x.dtype)
         gather.fill(given, tile, scratch, panel.numpy(), into)
         products = [multiply(a, w) for a, w in zip(into.matrices(panel), matrices, strict=True)]
-        rows, steps = _rows(products, plan, pixels, outputs)
+        out = _layout(gather.group, gather.kernel_size, pixels, outputs, False)
+        rows, steps = row_views(products, out.bounds, out.addresses)
         scatter(*rows, steps, written, tile.image, tile.images, tile.row, tile.rows, offset.numpy())
 
     number = order * x.element_size()
@@ -293,16 +294,14 @@ def _apply(x: Tensor, gather: Gather, weight: Tensor, index: IntArray, bias: Ten
     return y
 
 
-def _rows(products: list[Tensor], plan: OrbitPlan, pixels: int, outputs: int) -> tuple[list[np.ndarray], IntArray]:
-    """Where every row of the basis starts in the products ``[rows * pixels, outer * outputs]``, and its steps."""
-    starts, steps = [], []
-    for block, product in zip(plan.blocks, products, strict=True):
-        flat, width = product.numpy().reshape(-1), block.outer * outputs
-        for row in range(block.rows):
-            for part in range(block.outer):
-                starts.append(flat[row * pixels * width + part * outputs :])
-                steps.append(width)
-    return starts, np.array(steps)
+def row_views(
+    products: list[Tensor], bounds: list[int], addresses: tuple[IntArray, IntArray]
+) -> tuple[list[np.ndarray], IntArray]:
+    """Every row of the basis from its first number on, in products that are the blocks of a layout; and its steps."""
+    starts, steps = addresses
+    flat = [product.numpy().reshape(-1) for product in products]
+    blocks = np.searchsorted(bounds, starts, side="right") - 1
+    return [flat[i][start - bounds[i] :] for i, start in zip(blocks, starts, strict=True)], steps
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, group: PlanarGroup, window: Window) -> Tensor:

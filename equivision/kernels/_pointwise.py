@@ -22,6 +22,7 @@ from equivision.kernels._cpu import (
     kind_of,
     mixed_weights,
     multiply,
+    row_views,
     shares,
     unmixed_weights,
     with_scratch,
@@ -96,7 +97,8 @@ def _apply(x: Tensor, group: PlanarGroup, weight: Tensor, index: IntArray, bias:
         rows = scratch.tensor("panel", into.bounds[-1], x.dtype)
         analyse(given, first, count, 0, fields, rows.numpy(), *into.addresses)
         products = [multiply(w, u.t()) for w, u in zip(matrices, into.matrices(rows), strict=True)]
-        starts, steps = _starts(products, plan, outputs, count * size)
+        out = RowLayout(plan, outputs, count * size, inner=False)
+        starts, steps = row_views(products, out.bounds, out.addresses)
         synthesise(*starts, steps, written, first, count, offset.numpy())
 
     with Scratch.borrow() as ours:
@@ -108,18 +110,6 @@ def _apply(x: Tensor, group: PlanarGroup, weight: Tensor, index: IntArray, bias:
 def _tiles(images: int, size: int) -> list[Pair]:
     """Ranges of images of about :data:`TILE_PIXELS` pixels."""
     return shares(images, max(1, TILE_PIXELS // size))
-
-
-def _starts(products: list[Tensor], plan: OrbitPlan, outputs: int, pixels: int) -> tuple[list[np.ndarray], IntArray]:
-    """Where every row of the basis starts in the products ``[outer * outputs, rows * pixels]``, and its steps."""
-    starts, steps = [], []
-    for block, product in zip(plan.blocks, products, strict=True):
-        flat, width = product.numpy().reshape(-1), block.rows * pixels
-        for i in range(block.rows):
-            for part in range(block.outer):
-                starts.append(flat[part * outputs * width + i * pixels :])
-                steps.append(width)
-    return starts, np.array(steps)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, group: PlanarGroup, window: Window) -> Tensor:
