@@ -57,14 +57,17 @@ class Run:
 
 
 def queue(seeds: int) -> list[Run]:
-    """All runs: table 1, what its first two networks do with upright digits, figure 3b, figure 3a."""
+    """All runs: table 1, what its first two networks do with upright digits, figure 3b, figure 3a.
+
+    Within each, a first seed of everything comes before a second of anything: stopped early, no row is empty.
+    """
     groups = [(TABLE_1, "rotated", TRAIN_IMAGES), (TABLE_1[:2], "upright", TRAIN_IMAGES)]
     groups += [(FIGURE_3B, "rotated", TRAIN_IMAGES), *((FIGURE_3A, "rotated", images) for images in FEWER_IMAGES)]
     return [
         Run(net, width, variant, images, seed)
         for nets, variant, images in groups
-        for net, width in nets
         for seed in range(seeds)
+        for net, width in nets
     ]
 
 
