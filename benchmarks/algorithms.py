@@ -18,8 +18,10 @@ from torch import nn
 
 import equivision as ev
 from benchmarks._measure import forward, interleave, save, show, step, summary
-from equivision.functional import _algorithm
-from equivision.functional._algorithm import Algorithm, Shape, fit
+from equivision.functional import _cost_model
+from equivision.functional._algorithm import Algorithm
+from equivision.functional._cost_model import Pass, Shape, fit, predicted
+from equivision.kernels import channels_last
 
 #: group, kernel, fields, pixels of a side: the layers whose ratio to Conv2d is published.
 LAYERS = (
@@ -29,7 +31,7 @@ LAYERS = (
     ("D2", 3, 128, 14), ("C2", 3, 256, 14),
 )  # fmt: skip
 
-MODEL = Path(_algorithm.__file__).parent / "cost_model.json"
+MODEL = Path(_cost_model.__file__).parent / "cost_model.json"
 
 
 class Layer(NamedTuple):
@@ -40,10 +42,12 @@ class Layer(NamedTuple):
     fields: int
     size: int
     batch: int = 16
+    last: bool = False
 
     def __str__(self) -> str:
         kernel, image = f"{self.kernel}x{self.kernel}", f"{self.size}x{self.size}"
-        return f"{self.group} {kernel}, {self.fields} fields, {image}, batch {self.batch}"
+        memory = ", channels last" if self.last else ""
+        return f"{self.group} {kernel}, {self.fields} fields, {image}, batch {self.batch}{memory}"
 
 
 def contestants(layer: Layer, baseline: bool) -> dict[str, tuple[nn.Module, torch.Tensor]]:
@@ -51,6 +55,7 @@ def contestants(layer: Layer, baseline: bool) -> dict[str, tuple[nn.Module, torc
     group = ev.groups.planar(layer.group)
     options: dict[str, Any] = {"padding": layer.kernel // 2, "bias": False}
     field = torch.randn(layer.batch, layer.fields, group.order, layer.size, layer.size)
+    field = channels_last(field) if layer.last else field
     found: dict[str, tuple[nn.Module, torch.Tensor]] = {}
     algorithms: tuple[Algorithm, ...] = ("expand", "fourier", "auto") if baseline else ("expand", "fourier")
     for algorithm in algorithms:
@@ -78,7 +83,7 @@ def measure(layer: Layer, *, rounds: int, baseline: bool = True) -> dict[str, An
 
 
 def grid() -> Iterator[Layer]:
-    """The layers that the cost model is fitted on."""
+    """The layers that the cost model is fitted on, in both memory layouts."""
     for group, kernel, fields, size in product(("C2", "C4", "D2", "D4"), (1, 3), (8, 16, 32, 64, 128), (7, 14, 28)):
         width = fields * ev.groups.planar(group).order
         if width * width * kernel**2 * size**2 <= 2.5e9:
@@ -93,7 +98,7 @@ def grid() -> Iterator[Layer]:
 def fitted(rounds: int) -> None:
     """Measure the grid, fit the cost model, and say how well it chooses."""
     rows: list[dict[str, Any]] = []
-    for layer in grid():
+    for layer in (layer._replace(last=last) for layer, last in product(grid(), (False, True))):
         found = measure(layer, rounds=rounds, baseline=False)
         times = {kind: {n: row["median_ms"] for n, row in m["contestants"].items()} for kind, m in found.items()}
         rows.append({"layer": list(layer), "milliseconds": times})
@@ -103,25 +108,40 @@ def fitted(rounds: int) -> None:
 
 
 def write_model(rows: list[dict[str, Any]]) -> None:
-    """Fit the cost model and put it where ``algorithm="auto"`` reads it."""
-    MODEL.write_text(json.dumps(fit(samples(rows)), indent=1) + "\n")
+    """Fit the cost model, put it where ``algorithm="auto"`` reads it, and say what it chooses wrongly."""
+    costs = fit(samples(rows))
+    MODEL.write_text(json.dumps(costs, indent=1) + "\n")
     print("written to", MODEL)
+    slower = [(lost, what) for lost, what in losses(rows, costs) if lost > 1.05]
+    print(f"{len(slower)} of {2 * len(rows)} choices take more than 5 % longer than the better algorithm")
+    for lost, what in sorted(slower, reverse=True):
+        print(f"  {lost:.2f} x  {what}")
 
 
-def samples(rows: list[dict[str, Any]]) -> list[tuple[Shape, bool, dict[str, float]]]:
-    """Sizes, whether backward was timed too, and milliseconds by algorithm."""
+def losses(rows: list[dict[str, Any]], costs: _cost_model.Costs) -> Iterator[tuple[float, str]]:
+    """For every row, how many times as long as the better algorithm takes the one that the model chooses."""
+    for row in rows:
+        for kind, times in row["milliseconds"].items():
+            (shape, one, _), *_ = samples([{"layer": row["layer"], "milliseconds": {kind: times}}])
+            chosen = min(("expand", "fourier"), key=lambda a, s=shape, p=one: predicted(s, a, p, costs))
+            yield times[chosen] / min(times.values()), f"{Layer(*row['layer'])}, {kind}"
+
+
+def samples(rows: list[dict[str, Any]]) -> list[tuple[Shape, Pass, dict[str, float]]]:
+    """Sizes, what kind of pass, and milliseconds by algorithm."""
     found = []
     for row in rows:
         layer = Layer(*row["layer"])
         shape = Shape.of_layer(layer.group, layer.batch, layer.fields, layer.fields, layer.kernel, layer.size)
-        found += [(shape, kind != "forward", times) for kind, times in row["milliseconds"].items()]
+        for kind, times in row["milliseconds"].items():
+            found.append((shape, Pass(layer.kernel == 1, layer.last, kind != "forward"), times))
     return found
 
 
 def main() -> None:
     torch.manual_seed(0)
     results = {}
-    for layer in map(Layer._make, ((*row, 16) for row in LAYERS)):
+    for layer in (Layer(*row) for row in LAYERS):
         results[str(layer)] = measured = measure(layer, rounds=12)
         for kind, found in measured.items():
             show(f"{layer}: {kind}", found)

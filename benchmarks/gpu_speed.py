@@ -29,6 +29,7 @@ from benchmarks._gpu import (
     use,
 )
 from benchmarks._measure import Measured, Part, answer, forward, interleave, step, summary
+from equivision.kernels import channels_last
 
 LAYERS = (("D4", 3), ("D4", 1), ("C4", 3))
 SIZES = tuple(product((64, 128, 192, 256), (14, 28), (64, 128)))
@@ -51,12 +52,12 @@ def contestants(
     conv = nn.Conv2d(width, width, kernel, padding=padding, bias=False)
     conv.weight.data = conv.weight.data.contiguous(memory_format=last)
     yield "Conv2d, channels_last", conv, maps.to(memory_format=last)
-    yield "fused", Fused(fields, kernel, group), x.to(memory_format=torch.channels_last_3d)
+    yield "fused", Fused(fields, kernel, group), channels_last(x)
     yield "fused, contiguous input", Fused(fields, kernel, group), x
     expanded = ev.nn.GroupConv2d(
         fields, fields, kernel, group=ev.groups.planar(group), padding=padding, bias=False, algorithm="expand"
     )
-    yield "expanded, channels_last", expanded, maps.to(memory_format=last).unflatten(1, (-1, order))
+    yield "expanded, channels_last", expanded, channels_last(x)
 
 
 def compare(case: tuple[str, int, int, int, int], dtype: str, kind: str, *, quick: bool) -> Measured:

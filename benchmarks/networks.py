@@ -3,6 +3,7 @@
 The plain twin has the same architecture: every field is replaced by as many ordinary channels as the group has elements
 (benchmarks/_plain.py). Separable networks compete with a dense twin, and with one whose convolutions are split into a
 pointwise and a depthwise one. Frozen networks have their filters expanded and their batch norms folded, twins too.
+Train steps are measured in both memory layouts; the baseline is the contiguous twin.
 
     python -m benchmarks networks [--quick] [--only "p4cnn inference" ...]
 """
@@ -78,7 +79,9 @@ def measure(contest: Contest, kind: str) -> dict[str, Measured]:
     if kind == "inference":
         runs = inference(networks, images)
     else:
+        last = images.to(memory_format=torch.channels_last)
         runs = {name: train_step(network, images) for name, network in networks.items()}
+        runs |= {f"{name}, channels last": train_step(network, last) for name, network in networks.items()}
     measured = summary(interleave(runs, rounds=contest.rounds), baseline="plain")
     sizes = {name: {"parameters": cost.parameters, "macs": cost.macs} for name, cost in costs.items()}
     title = f"{contest.name}, {kind}"

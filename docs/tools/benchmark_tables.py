@@ -18,6 +18,7 @@ MISSING = "Not measured yet."
 SWEEPS = ("width", "size", "batch")
 GROUPS = ("C2", "C4", "D2", "D4")
 TWINS = {"plain": "dense", "plain separable": "depthwise separable"}
+FORMS = ("", ", frozen", ", channels last")
 #: Longer by this factor counts as slower.
 MARGIN = 1.05
 
@@ -66,10 +67,19 @@ def networks(found: Found) -> str:
                 against(passed, "equivariant", twin),
                 against(passed, "equivariant, frozen", f"{twin}, frozen"),
                 against(trained, "equivariant", twin),
+                against(trained, "equivariant, channels last", f"{twin}, channels last"),
             )
             parameters = " / ".join(f"{size:,}" for size in sizes)
             lines.append((f"{name}, batch {passed['batch']}", TWINS[twin], parameters, *cells))
-    header = ("network", "twin", "parameters", "inference", "inference, frozen", "train step")
+    header = (
+        "network",
+        "twin",
+        "parameters",
+        "inference",
+        "inference, frozen",
+        "train step",
+        "train step, channels last",
+    )
     return f"{rows(header, lines)}\n\n{machine(found)}"
 
 
@@ -151,8 +161,8 @@ def places() -> Iterator[tuple[str, str]]:
             "networks": networks,
             "networks, slower": lambda found: slower(
                 found,
-                ("equivariant", "equivariant, frozen", "equivariant", "equivariant, frozen"),
-                ("plain", "plain, frozen", "plain separable", "plain separable, frozen"),
+                [f"equivariant{form}" for _ in TWINS for form in FORMS],
+                [f"{twin}{form}" for twin in TWINS for form in FORMS],
             ),
         },
         "scaling": {

@@ -14,7 +14,7 @@ from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
 from equivision.analysis._report import LayerCost
-from equivision.functional._algorithm import PRODUCTS
+from equivision.functional._cost_model import PRODUCTS
 
 aten = torch.ops.aten
 

@@ -10,6 +10,7 @@ from equivision.convert._layers import Example
 from equivision.convert._rewrite import LAYERS, Rewriter
 from equivision.convert._trace import check_plain, known_as, trace
 from equivision.errors import ConfigError
+from equivision.nn import BatchNorm3d
 
 
 def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: bool = True) -> fx.GraphModule:
@@ -48,6 +49,10 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
     if example is not None and not isinstance(example, Tensor):
         raise ConfigError(f"example is a {type(example).__name__}: give a tensor, a batch of inputs of the network")
     copied = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # what torch.compile has wrapped
+    for module in copied.modules():
+        if type(module) is BatchNorm3d:
+            # which it is, but for the memory layout
+            module.__class__ = nn.BatchNorm3d  # pyright: ignore[reportAttributeAccessIssue]
     if known_as(copied, LAYERS) or type(copied).__module__.startswith("torch.nn.modules."):
         copied = nn.Sequential(copied).eval() if not isinstance(copied, nn.Sequential) else copied
     graph = trace(copied, LAYERS)

@@ -9,6 +9,7 @@ from torch import Tensor
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._conv import check_floating
 from equivision.groups import PlanarGroup, planar
+from equivision.kernels import channels_last, is_channels_last
 from equivision.reps import Representation, regular
 
 _MODES = ("nearest", "bilinear", "bicubic")
@@ -21,9 +22,8 @@ def _laid_out_as(moved: Tensor, x: Tensor) -> Tensor:
         return moved.contiguous()
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return moved.contiguous(memory_format=torch.channels_last)
-    if x.ndim == 5 and x.flatten(1, 2).is_contiguous(memory_format=torch.channels_last):
-        flat = moved.flatten(1, 2).contiguous(memory_format=torch.channels_last)
-        return flat.unflatten(1, (x.shape[1], x.shape[2]))
+    if x.ndim == 5 and is_channels_last(x):
+        return channels_last(moved)
     return moved
 
 

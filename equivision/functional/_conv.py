@@ -1,7 +1,8 @@
 """Group convolutions on the grid: plane to group, group to group, group to plane, transposed.
 
 Feature maps on a group are ``[batch, channel, group, height, width]``; inside, channel and group are flattened into the
-maps of one ordinary convolution with an expanded filter bank.
+maps of one ordinary convolution with an expanded filter bank. Output lies in memory as the input does: contiguous, or
+channels last (:mod:`equivision.functional._layout`).
 """
 
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from equivision.functional._algorithm import takes_fourier
 from equivision.functional._filters import check_slots, group_filters, lift_filters, project_filters, transposed_filters
 from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
+from equivision.functional._layout import Layout, check_group_axis
 from equivision.groups import PlanarGroup
 from equivision.kernels import Window
 
@@ -84,20 +86,6 @@ def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation
     return (extents[0] // 2, extents[1] // 2)
 
 
-def flatten_group(x: Tensor, group: PlanarGroup, layer: str) -> Tensor:
-    """``[B, C, G, H, W] -> [B, C * G, H, W]``, a view; memory format is kept.
-
-    Raises:
-        ShapeError: x is not a feature map on ``group``.
-    """
-    if x.ndim != 5 or x.shape[2] != group.order:
-        raise ShapeError(
-            f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, "
-            f"{group.order}, height, width]. Images enter a network through LiftConv2d"
-        )
-    return x.flatten(1, 2)
-
-
 def fitted(
     x: Tensor,
     weight: Tensor,
@@ -161,11 +149,6 @@ def _check_border(layer: str, size: tuple[int, int], border: tuple[int, int], pa
         )
 
 
-def over_group(bias: Tensor | None, order: int) -> Tensor | None:
-    """One bias per field, repeated over the group."""
-    return None if bias is None else bias.unsqueeze(1).expand(-1, order).reshape(-1)
-
-
 def lift_conv2d(
     x: Float[Tensor, "batch in_channels height width"],
     weight: Float[Tensor, "out_channels in_channels_per_group kh kw"],
@@ -206,12 +189,13 @@ def lift_conv2d(
             f"LiftConv2d: input has shape {tuple(x.shape)}; an image is [batch, channel, height, width]. "
             "Feature maps on the group go through GroupConv2d"
         )
-    bank = lift_filters(weight, group, table)
+    layout = Layout.lifted(x, group.order, groups=groups)
+    bank = lift_filters(weight, group, table, slots_first=layout.slots_first)
     y = convolve(
-        x, bank, over_group(bias, group.order), layer="LiftConv2d", group=group, stride=stride, padding=padding,
+        x, bank, layout.over_group(bias), layer="LiftConv2d", group=group, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
     )  # fmt: skip
-    return y.unflatten(1, (-1, group.order))
+    return layout.unflatten(y)
 
 
 def group_conv2d(
@@ -269,15 +253,16 @@ def group_to_group(
 ) -> Tensor:
     """:func:`group_conv2d` under the name of another layer."""
     check_slots(weight, group)
-    order = group.order
+    check_group_axis(x, group, layer)
+    layout, order = Layout.of(x, groups=groups), group.order
     maps, window = fitted(
-        flatten_group(x, group, layer), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups,
-        slots=order, **options,
+        layout.flatten(x), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups, slots=order,
+        **options,
     )  # fmt: skip
-    if takes_fourier(algorithm, maps, weight, group, window, groups):
-        return fourier_conv2d(maps.unflatten(1, (-1, order)), weight, bias, group, window, groups)
-    bank = group_filters(weight, group, table)
-    return F.conv2d(maps, bank, over_group(bias, order), *window, groups).unflatten(1, (-1, order))
+    if takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
+        return fourier_conv2d(layout.unflatten(maps), weight, bias, group, window, groups)
+    bank = group_filters(weight, group, table, slots_first=layout.slots_first)
+    return layout.unflatten(F.conv2d(maps, bank, layout.over_group(bias), *window, groups))
 
 
 def project_conv2d(
@@ -308,10 +293,12 @@ def project_conv2d(
 
     Source: Li et al. 2017 (decycle layer).
     """
-    bank = project_filters(weight, group, table)
+    check_group_axis(x, group, "ProjectConv2d")
+    layout = Layout.of(x, groups=groups)
+    bank = project_filters(weight, group, table, slots_first=layout.slots_first)
     return convolve(
-        flatten_group(x, group, "ProjectConv2d"), bank, bias, layer="ProjectConv2d", group=group, stride=stride,
-        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
+        layout.flatten(x), bank, bias, layer="ProjectConv2d", group=group, stride=stride, padding=padding,
+        dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
     )  # fmt: skip
 
 
@@ -358,10 +345,11 @@ def group_conv_transpose2d(
     check_output_padding(group, extra, strict=strict)
     if strict:
         check_square(group, stride=steps, padding=border, dilation=spread)
-    bank = transposed_filters(weight, group, table)
-    maps = flatten_group(x, group, "GroupConvTranspose2d")
+    check_group_axis(x, group, "GroupConvTranspose2d")
+    layout = Layout.of(x, groups=groups)
+    bank, maps = transposed_filters(weight, group, table, slots_first=layout.slots_first), layout.flatten(x)
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
     check_dtypes(maps, bank, "GroupConvTranspose2d")
-    y = F.conv_transpose2d(maps, bank, over_group(bias, group.order), steps, border, extra, groups, spread)
-    return y.unflatten(1, (-1, group.order))
+    y = F.conv_transpose2d(maps, bank, layout.over_group(bias), steps, border, extra, groups, spread)
+    return layout.unflatten(y)

@@ -13,8 +13,16 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from equivision.functional._filters import group_filters
+from equivision.functional._layout import Layout
 from equivision.groups import PlanarGroup, planar
-from equivision.kernels import Window, group_conv2d_triton, orbit_plan, supports_triton
+from equivision.kernels import (
+    Window,
+    channels_last,
+    group_conv2d_triton,
+    is_channels_last,
+    orbit_plan,
+    supports_triton,
+)
 from equivision.kernels._format import empty_like_format
 
 #: Whether numba is installed, which compiles the loops.
@@ -32,11 +40,9 @@ def fourier_conv2d(
         y = group_conv2d_triton(x, weight, group=group, **window._asdict(), groups=groups)
         return y if bias is None else y + bias[:, None, None, None]
     if groups > 1:
-        # cut and joined as maps, whose memory format torch keeps
-        fields = (maps.unflatten(1, (-1, group.order)) for maps in x.flatten(1, 2).chunk(groups, 1))
-        parts = zip(fields, weight.chunk(groups), _chunks(bias, groups), strict=True)
-        maps = torch.cat([fourier_conv2d(*part, group, window).flatten(1, 2) for part in parts], 1)
-        return maps.unflatten(1, (-1, group.order))
+        parts = zip(x.chunk(groups, 1), weight.chunk(groups), _chunks(bias, groups), strict=True)
+        y = torch.cat([fourier_conv2d(*part, group, window) for part in parts], 1)
+        return channels_last(y) if is_channels_last(x) else y
     if x.device.type in ("cpu", "meta") and HAS_LOOPS:
         return _loops_conv2d(x, weight, bias, group.name, *map(list, window))
     return composite_conv2d(x, weight, bias, group, window)
@@ -203,7 +209,9 @@ def _differentiable_gradients(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients that can be differentiated again (``create_graph=True``), through the expanded filters."""
     wanted = [t for t, needed in ((x, for_x), (weight, for_weight)) if needed]
-    y = F.conv2d(x.flatten(1, 2), group_filters(weight, group), None, *window).unflatten(1, (-1, group.order))
+    layout = Layout.of(x)
+    bank = group_filters(weight, group, slots_first=layout.slots_first)
+    y = layout.unflatten(F.conv2d(layout.flatten(x), bank, None, *window))
     found = list(torch.autograd.grad(y, wanted, grad, create_graph=True))
     return found.pop(0) if for_x else None, found.pop(0) if for_weight else None
 

@@ -9,6 +9,7 @@ from equivision.errors import ShapeError
 from equivision.functional._conv import check_dtypes
 from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, inclusion
+from equivision.kernels import channels_last, is_channels_last
 
 
 def linear_table(group: PlanarGroup) -> Int[Tensor, "order order"]:
@@ -87,5 +88,5 @@ def restrict(
             f"2 of 3 or 5"
         )
     order = slots if slots is not None else restriction_slots(group, subgroup).to(x.device)
-    copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order))
-    return copies.flatten(1, 2)
+    copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order)).flatten(1, 2)
+    return channels_last(copies) if x.ndim == 5 and is_channels_last(x) else copies

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._conv import Size2, pair
 from equivision.functional._grid import check_fits, check_grid
+from equivision.functional._layout import Layout
 from equivision.groups import PlanarGroup, Subgroup
 
 PoolMode = Literal["max", "mean", "norm"]
@@ -100,7 +101,8 @@ def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str) -> 
     _check_spatial(x, layer)
     if x.ndim == 4:
         return function(x)
-    return function(x.flatten(1, 2)).unflatten(1, (x.shape[1], x.shape[2]))
+    layout = Layout.of(x)
+    return layout.unflatten(function(layout.flatten(x)))
 
 
 def _pool_space(

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from equivision.errors import ShapeError
 from equivision.functional._algorithm import check_algorithm
-from equivision.functional._conv import Size2, convolve, flatten_group, group_to_group, over_group
+from equivision.functional._conv import Size2, convolve, group_to_group
 from equivision.functional._filters import group_filters, lift_filters
+from equivision.functional._layout import Layout, check_group_axis
 from equivision.groups import PlanarGroup
 
 SeparableAlgorithm = Literal["auto", "factored", "expand"]
@@ -76,37 +77,40 @@ def separable_group_conv2d(
         return group_to_group(
             x, weight, bias, layer=_LAYER, **window, groups=groups, table=dense_table, algorithm="auto"
         )
+    check_group_axis(x, group, _LAYER)
+    layout = Layout.of(x, groups=1 if shared else groups + 1)
     mix = _mix_shared if shared else _mix
-    mixed = mix(x, pointwise, group, groups, table)
+    mixed = mix(x, pointwise, group, groups, table, layout)
     y = convolve(
-        mixed, lift_filters(spatial, group, tap_table), over_group(bias, group.order), layer=_LAYER, **window,
-        groups=spatial.shape[0] * group.order, slots=group.order,
+        mixed, lift_filters(spatial, group, tap_table, slots_first=layout.slots_first), layout.over_group(bias),
+        layer=_LAYER, **window, groups=spatial.shape[0] * group.order, slots=group.order,
     )  # fmt: skip
-    return y.unflatten(1, (-1, group.order))
+    return layout.unflatten(y)
 
 
-def _mix_shared(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
+def _mix_shared(
+    x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: Layout
+) -> Tensor:
     """``Z[o, h] = sum_c sum_g w[o, c, h^-1 g] X[c, g]``: one map for every output map."""
-    return group_to_group(
+    mixed = group_to_group(
         x, pointwise[..., None, None], None, layer=_LAYER, group=group, groups=groups, table=table, algorithm="auto",
         **_POINTWISE,
-    ).flatten(1, 2)  # fmt: skip
+    )  # fmt: skip
+    return layout.flatten(mixed)
 
 
-def _mix(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None) -> Tensor:
+def _mix(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: Layout) -> Tensor:
     """``Z[o, h, c] = sum_g w[o, c, h^-1 g] X[c, g]``: one map for every pair of output map and input field."""
     (out, per_group, order), size = pointwise.shape, x.shape[-2:]
     bank = group_filters(pointwise[..., None, None], group, table)
     # [O, G, C, G] with O and C inside each of the groups -> every input field has its own O * G filters
     bank = bank.reshape(groups, out // groups * order, per_group, order).transpose(1, 2).reshape(-1, order, 1, 1)
     split = convolve(
-        flatten_group(x, group, _LAYER), bank, None, layer=_LAYER, group=group, groups=groups * per_group, slots=order,
-        **_POINTWISE,
-    )  # fmt: skip
-    last = split.is_contiguous(memory_format=torch.channels_last)
+        layout.flatten(x), bank, None, layer=_LAYER, group=group, groups=groups * per_group, slots=order, **_POINTWISE
+    )
     split = split.reshape(-1, groups, per_group, out // groups * order, *size).transpose(2, 3)
     split = split.reshape(-1, out * order * per_group, *size)
-    return split.contiguous(memory_format=torch.channels_last) if last else split
+    return split.contiguous(memory_format=torch.channels_last) if layout.last else split
 
 
 def _check_parts(spatial: Tensor, pointwise: Tensor, group: PlanarGroup) -> None:

@@ -4,6 +4,8 @@
 kernels the form for a GPU (triton, an extra).
 """
 
+from equivision.kernels._format import channels_last as channels_last
+from equivision.kernels._format import is_channels_last as is_channels_last
 from equivision.kernels._plan import OrbitPlan as OrbitPlan
 from equivision.kernels._plan import Window as Window
 from equivision.kernels._plan import orbit_plan as orbit_plan

@@ -66,8 +66,8 @@ def group_conv2d_triton(
     gathered pixels, as many as taps times the input, are never stored. Sums are float32, in a fixed order.
 
     Args:
-        x: feature map on the group, float32, float16 or bfloat16; fastest in ``torch.channels_last_3d``, which the
-            output has; other layouts are copied to it first.
+        x: feature map on the group, float32, float16 or bfloat16; fastest where neighbouring fields lie side by side,
+            as in channels last, which the output is; other layouts are copied to it first.
         weight: one kernel for each output field, of the same dtype; both are cast under autocast, as torch's
             own convolutions do it.
         group: C2, C4, D1, D2 or D4.
@@ -185,8 +185,7 @@ def _weight_grad(
 
 
 def _map_like(x: Tensor, fields: int | torch.SymInt, size: Sequence[int]) -> Tensor:
-    shape = (x.shape[0], fields, x.shape[2], *size)
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last_3d)
+    return x.new_empty((x.shape[0], *size, x.shape[2], fields)).permute(0, 4, 3, 1, 2)
 
 
 @_group_conv2d.register_fake

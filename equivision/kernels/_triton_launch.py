@@ -17,6 +17,7 @@ from torch import Tensor
 
 from equivision.filters._permute import Pair
 from equivision.groups import PlanarGroup
+from equivision.kernels._format import channels_last
 from equivision.kernels._plan import Window, orbit_plan
 from equivision.kernels._triton_kernels import convolve_kernel, transform_kernel, weight_gradient_kernel
 
@@ -113,7 +114,7 @@ def weight_of(blocks: Tensor, group: PlanarGroup, kernel_size: Pair) -> Tensor:
 
 def _fields_last(x: Tensor) -> Tensor:
     """The same numbers with neighbouring fields side by side in memory; a copy unless it is so already."""
-    return x if x.stride(1) == 1 or x.shape[1] == 1 else x.contiguous(memory_format=torch.channels_last_3d)
+    return x if x.stride(1) == 1 or x.shape[1] == 1 else channels_last(x)
 
 
 def _image_strides(x: Tensor) -> tuple[int, int, int, int]:
@@ -139,8 +140,7 @@ def _run_convolve(
     """Launch ``convolve_kernel``."""
     group, groups, out_fields = geometry.group, geometry.groups, blocks.shape[2]
     x = _fields_last(x)
-    shape = (x.shape[0], out_fields, group.order, *out_size)
-    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last_3d)
+    out = x.new_empty((x.shape[0], *out_size, group.order, out_fields)).permute(0, 4, 3, 1, 2)
     if out.numel() == 0:
         return out
     pixels = x.shape[0] * math.prod(map(_tiles, out_size, up))

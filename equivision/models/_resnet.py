@@ -16,7 +16,7 @@ from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
-from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
+from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
 from equivision.nn._conv import check_count, grid_group
 
 Stem = Literal["small", "large"]
@@ -42,14 +42,14 @@ class BasicBlock(nn.Module):
         conv3x3 = partial(group_conv(kernel, group), kernel_size=3, padding=1, bias=False)
         self.down = BlurPool2d(2) if halve else nn.Identity()
         self.conv1 = conv3x3(in_channels, out_channels)
-        self.norm1 = nn.BatchNorm3d(out_channels)
+        self.norm1 = BatchNorm3d(out_channels)
         self.conv2 = conv3x3(out_channels, out_channels)
-        self.norm2 = nn.BatchNorm3d(out_channels)
-        self.relu = nn.ReLU(inplace=True)
+        self.norm2 = BatchNorm3d(out_channels)
+        self.relu = nn.ReLU()
         self.skip: nn.Module = nn.Identity()
         if in_channels != out_channels:
             conv = GroupConv2d(in_channels, out_channels, 1, group=group, bias=False)
-            self.skip = nn.Sequential(conv, nn.BatchNorm3d(out_channels))
+            self.skip = nn.Sequential(conv, BatchNorm3d(out_channels))
 
     def forward(
         self, x: Float[Tensor, "batch channel group height width"]
@@ -96,7 +96,7 @@ class ResNet(nn.Module):
         taps = 3 if stem == "small" else 7
         lift = LiftConv2d(in_channels, width, taps, group=self.group, padding=taps // 2, bias=False)
         reduce = (BlurPool2d(2), BlurPool2d(2)) if stem == "large" else ()
-        self.stem = nn.Sequential(lift, nn.BatchNorm3d(width), nn.ReLU(inplace=True), *reduce)
+        self.stem = nn.Sequential(lift, BatchNorm3d(width), nn.ReLU(), *reduce)
         stages, fields = [], width
         for i, depth in enumerate(blocks):
             out = width * 2**i

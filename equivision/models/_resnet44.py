@@ -17,7 +17,7 @@ from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
-from equivision.nn import BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
+from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
 from equivision.nn._conv import check_count, grid_group
 
 Form = Literal["exact", "printed"]
@@ -51,7 +51,7 @@ class PreActivationBlock(nn.Module):
         form: Form = "exact",
     ) -> None:
         super().__init__()
-        norm = nn.BatchNorm2d if group is None else nn.BatchNorm3d
+        norm = nn.BatchNorm2d if group is None else BatchNorm3d
         conv3x3 = nn.Conv2d if group is None else group_conv(kernel, group)
         conv3x3 = partial(conv3x3, kernel_size=3, padding=1, bias=False)
         conv1x1 = partial(nn.Conv2d if group is None else partial(GroupConv2d, group=group), kernel_size=1, bias=False)
@@ -63,7 +63,7 @@ class PreActivationBlock(nn.Module):
         self.conv1 = conv3x3(in_channels, out_channels, **step)
         self.norm2 = norm(out_channels)
         self.conv2 = conv3x3(out_channels, out_channels)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU()
         self.skip: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.skip = nn.Sequential(conv1x1(in_channels, out_channels, **step), norm(out_channels))
@@ -124,7 +124,7 @@ class ResNet44(nn.Module):
             stages.append(nn.Sequential(first, *rest))
             fields = out
         self.stages = nn.Sequential(*stages)
-        self.norm = nn.Sequential((nn.BatchNorm2d if group is None else nn.BatchNorm3d)(fields), nn.ReLU(inplace=True))
+        self.norm = nn.Sequential((nn.BatchNorm2d if group is None else BatchNorm3d)(fields), nn.ReLU())
         pooled = group is None or form == "exact"
         self.invariant = GroupPool("max") if group is not None and pooled else nn.Identity()
         self.mean = nn.AdaptiveAvgPool2d(1) if pooled else nn.AdaptiveAvgPool3d((None, 1, 1))

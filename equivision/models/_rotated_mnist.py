@@ -14,7 +14,7 @@ from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
-from equivision.nn import GroupPool, LiftConv2d, MaxPool2d
+from equivision.nn import BatchNorm3d, GroupPool, LiftConv2d, MaxPool2d
 from equivision.nn._conv import GroupConvBase, check_count, grid_group
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 4)
@@ -72,7 +72,7 @@ def _parts(group: PlanarGroup | None, kernel: Kernel) -> tuple[Callable[..., nn.
     def first(i: int, o: int, k: int) -> nn.Module:
         return LiftConv2d(i, o, k, group=g)
 
-    return first, group_conv(kernel, group), nn.BatchNorm3d, lambda: MaxPool2d(2, group=g)
+    return first, group_conv(kernel, group), BatchNorm3d, lambda: MaxPool2d(2, group=g)
 
 
 def _separable_conv2d(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:

@@ -6,6 +6,7 @@ from equivision.nn._conv import LiftConv2d as LiftConv2d
 from equivision.nn._conv import ProjectConv2d as ProjectConv2d
 from equivision.nn._linear import GroupLinear as GroupLinear
 from equivision.nn._linear import Restrict as Restrict
+from equivision.nn._norm import BatchNorm3d as BatchNorm3d
 from equivision.nn._pool import AvgPool2d as AvgPool2d
 from equivision.nn._pool import CosetPool as CosetPool
 from equivision.nn._pool import GroupPool as GroupPool

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError
+from equivision.kernels import channels_last, is_channels_last
 from equivision.testing._tolerance import assert_close, tolerance_of
 
 
@@ -79,7 +80,7 @@ def assert_dtypes(layer: nn.Module, x: Tensor) -> None:
 def assert_channels_last(layer: nn.Module, x: Tensor, *, kept: bool = True) -> None:
     """Assert that a layer takes maps in ``torch.channels_last``, gives the same numbers, and keeps the format.
 
-    For ``[B, C, G, H, W]`` the format is that of the flattened ``[B, C * G, H, W]``.
+    For ``[B, C, G, H, W]`` that is memory in the order ``B H W G C``: fields innermost, then slots.
 
     Args:
         layer: any module; it is copied, not changed.
@@ -96,15 +97,14 @@ def assert_channels_last(layer: nn.Module, x: Tensor, *, kept: bool = True) -> N
     if x.ndim not in (4, 5):
         raise ConfigError(f"x has shape {tuple(x.shape)}: channels_last needs 4 or 5 axes")
 
-    def flat(maps: Tensor) -> Tensor:
-        return maps.flatten(1, 2) if maps.ndim == 5 else maps
+    def is_last(maps: Tensor) -> bool:
+        return is_channels_last(maps) if maps.ndim == 5 else maps.is_contiguous(memory_format=torch.channels_last)
 
-    converted = flat(x).contiguous(memory_format=torch.channels_last)
-    converted = converted.unflatten(1, x.shape[1:3]) if x.ndim == 5 else converted
+    converted = channels_last(x) if x.ndim == 5 else x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         expected, output = deepcopy(layer)(x), deepcopy(layer)(converted)
     assert_close(output, expected, tolerance_of(x.dtype), "channels_last against contiguous")
-    if kept and not flat(output).is_contiguous(memory_format=torch.channels_last):
+    if kept and not is_last(output):
         raise AssertionError(f"the output is not channels_last: shape {tuple(output.shape)}, strides {output.stride()}")
 
 

@@ -57,18 +57,16 @@ class Run:
 
 
 def queue(seeds: int) -> list[Run]:
-    """All runs: table 1, what its first two networks do with upright digits, figure 3b, figure 3a.
+    """All runs: table 1 and what its first two networks do with upright digits, then figures 3b and 3a.
 
-    Within each, a first seed of everything comes before a second of anything: stopped early, no row is empty.
+    In both, a first seed of everything comes before a second of anything: stopped early, no row is empty.
     """
-    groups = [(TABLE_1, "rotated", TRAIN_IMAGES), (TABLE_1[:2], "upright", TRAIN_IMAGES)]
-    groups += [(FIGURE_3B, "rotated", TRAIN_IMAGES), *((FIGURE_3A, "rotated", images) for images in FEWER_IMAGES)]
-    return [
-        Run(net, width, variant, images, seed)
-        for nets, variant, images in groups
-        for seed in range(seeds)
-        for net, width in nets
+    table = [(*net, "rotated", TRAIN_IMAGES) for net in TABLE_1] + [
+        (*net, "upright", TRAIN_IMAGES) for net in TABLE_1[:2]
     ]
+    figures = [(*net, "rotated", TRAIN_IMAGES) for net in FIGURE_3B]
+    figures += [(*net, "rotated", images) for images in FEWER_IMAGES for net in FIGURE_3A]
+    return [Run(*what, seed) for kinds in (table, figures) for seed in range(seeds) for what in kinds]
 
 
 def train(run: Run, epochs: int) -> dict[str, Any]:
@@ -82,7 +80,8 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
         batch_size=256,
         shuffle_seed=run.seed,
     )
-    task = ClassificationTask(run.net, width=run.width, lr=0.01, weight_decay=1e-5, milestones=[40], gamma=0.1)
+    recipe: dict[str, Any] = {"lr": 0.01, "weight_decay": 1e-5, "milestones": [40], "gamma": 0.1}
+    task = ClassificationTask(run.net, width=run.width, channels_last=True, **recipe)
     errors, hours = fit_and_test(run, task, data, epochs)
     images, _ = next(iter(data.test_dataloader()[0]))
     return {

@@ -304,6 +304,13 @@ def _linear() -> Iterator[Case]:
             yield Case(f"GroupLinear-{group}-bias={bias}", make, group, sizes=None, representative=group in (C4, D4))
 
 
+def _norms() -> Iterator[Case]:
+    for group in GROUPS:
+        for affine in (True, False):
+            make = partial(evnn.BatchNorm3d, 2, affine=affine)
+            yield Case(f"BatchNorm3d-{group}-affine={affine}", make, group, representative=group in (C4, D4))
+
+
 def _torch_layers() -> Iterator[Case]:
     """What the documentation says is right as it stands on ``[B, C, G, H, W]``."""
     pointwise: dict[str, Callable[[], nn.Module]] = {
@@ -359,6 +366,7 @@ CASES: tuple[Case, ...] = (
     *_over_the_group(),
     *_restrictions(),
     *_linear(),
+    *_norms(),
     *_torch_layers(),
 )
 REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)

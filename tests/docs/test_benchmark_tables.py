@@ -50,11 +50,13 @@ def test_the_table_of_networks(tool: dict[str, Any]) -> None:
     passed = measured(plain=2.0, equivariant=4.0)
     passed["contestants"] |= {"plain, frozen": {"median_ms": 2.0}, "equivariant, frozen": {"median_ms": 1.0}}
     trained = measured(plain=10.0, equivariant=5.0)
+    last = {"plain, channels last": {"median_ms": 4.0}, "equivariant, channels last": {"median_ms": 3.0}}
+    trained["contestants"] |= last
     found = {"machine": MACHINE, "results": {"net, inference": passed | about, "net, train step": trained | about}}
     lines = tool["networks"](found).splitlines()
     assert lines[2] == (
         "| net, batch 16 | dense | 1,000 / 4,000 | 4.0 / 2.0 ms (2.00 ×) | 1.0 / 2.0 ms (0.50 ×) "
-        "| 5.0 / 10.0 ms (0.50 ×) |"
+        "| 5.0 / 10.0 ms (0.50 ×) | 3.0 / 4.0 ms (0.75 ×) |"
     )
     assert "on CPU, 2 threads, float32, torch 2.0, Python 3.11, 2026-01-01" in lines[-1]
 

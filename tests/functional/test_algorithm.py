@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from equivision.functional import _algorithm
-from equivision.functional._algorithm import COSTS, PRODUCTS, Shape, fit, predicted, takes_fourier
+from equivision.functional._algorithm import takes_fourier
+from equivision.functional._cost_model import COSTS, GROUPS, PASSES, PRODUCTS, Shape, fit, predicted
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from equivision.kernels import Window
 
@@ -86,12 +87,12 @@ def test_sizes_that_costs_depend_on() -> None:
 
 
 def test_fit_finds_the_costs_that_made_the_times() -> None:
-    sizes = product(("C4", "D4"), (1, 16), (8, 64), (1, 3), (7, 14))
+    sizes = product(GROUPS, (1, 16), (8, 64), (1, 3), (7, 14))
     shapes = [Shape.of_layer(group, batch, fields, fields, kernel, n) for group, batch, fields, kernel, n in sizes]
     samples = [
-        (shape, backward, {name: predicted(shape, name, backward=backward) / 1e6 for name in ("expand", "fourier")})
+        (shape, kind, {name: predicted(shape, name, kind) / 1e6 for name in ("expand", "fourier")})
         for shape in shapes
-        for backward in (False, True)
+        for kind in PASSES
     ]
     found = fit(samples)
     assert found.keys() == COSTS.keys()
@@ -101,10 +102,10 @@ def test_fit_finds_the_costs_that_made_the_times() -> None:
 
 def test_no_cost_is_negative() -> None:
     """Times that shrink with the number of weights cannot be: they count as 0."""
-    shapes = [Shape.of_layer("D4", b, f, f, 3, 9) for b in (1, 2, 4, 8) for f in (8, 16, 32, 64)]
+    shapes = [Shape.of_layer(g, b, f, f, 3, 9) for g in GROUPS for b in (1, 2, 4, 8) for f in (8, 16, 32, 64)]
     times = [1e-6 * (1e6 + shape.products_expand - 20 * shape.weights) for shape in shapes]
     rows = [(shape, {"expand": time, "fourier": time}) for shape, time in zip(shapes, times, strict=True)]
-    found = fit([(shape, backward, time) for shape, time in rows for backward in (False, True)])
+    found = fit([(shape, kind, time) for shape, time in rows for kind in PASSES])
     assert all(min(factors) >= 0 for factors in found.values())
 
 

@@ -15,7 +15,7 @@ from equivision.errors import ConfigError
 from equivision.functional import _algorithm, _fourier, group_conv2d, relative_error
 from equivision.functional._fourier import composite_conv2d
 from equivision.groups import PlanarGroup, cyclic, dihedral
-from equivision.kernels import Window
+from equivision.kernels import Window, channels_last
 from equivision.testing import assert_equivariant, random_input, randomize_
 
 C1, C2, C4, D1, D2, D4 = cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4)
@@ -131,11 +131,6 @@ def test_few_and_many_images_fields_and_pixels(batch: int, fields: tuple[int, in
     assert_agree(*tensors(D4, kernel, size=size, fields=fields, batch=batch), group=D4, padding=kernel // 2)
 
 
-def last(x: Tensor) -> Tensor:
-    """The same feature map with channels last."""
-    return x.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (x.shape[1], -1))
-
-
 def scattered(x: Tensor) -> Tensor:
     """The same values, in an order that no operator would choose."""
     axes = [3, 0, 4, 2, 1]
@@ -146,19 +141,22 @@ def scattered(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("form", ["contiguous", "last", "scattered", "sliced"])
 @pytest.mark.parametrize(("kernel", "groups"), [(1, 1), (3, 1), (2, 1), (3, 2)])
 def test_memory_formats(kernel: int, groups: int, form: str, gradient_form: str) -> None:
-    """Results are laid out as those of ``expand``, for any layout of input and output gradient."""
+    """Output and gradient of the input are laid out as those of ``expand``, for any layout of what is given.
+
+    With groups of fields, torch joins the gradients of the parts as it likes.
+    """
     x, weight, bias = tensors(D4, kernel, fields=(4, 6), groups=groups)
     if form == "sliced":
         x = torch.cat([x, x], 3)[:, :, :, ::2, 1:]
-    x = {"last": last, "scattered": scattered}.get(form, lambda x: x)(x)
+    x = {"last": channels_last, "scattered": scattered}.get(form, lambda x: x)(x)
     shape = group_conv2d(x, weight, bias, group=D4, groups=groups, padding=1, strict=False, algorithm="expand").shape
     gradient = torch.randn(shape[3:] if gradient_form == "expanded" else shape, dtype=torch.float64).expand(shape)
-    gradient = {"last": last, "scattered": scattered}.get(gradient_form, lambda x: x)(gradient)
+    gradient = {"last": channels_last, "scattered": scattered}.get(gradient_form, lambda x: x)(gradient)
     options = {"group": D4, "groups": groups, "padding": 1, "gradient": gradient}
     expected, found = (results(algorithm, x, weight, bias, **options) for algorithm in ("expand", "fourier"))
     for name, one, other in zip(NAMES, expected, found, strict=True):
         assert relative_error(other, one) <= 1e-12, name
-        if form in ("contiguous", "last"):
+        if form in ("contiguous", "last") and name in (NAMES[:2] if groups == 1 else NAMES[:1]):
             assert one.stride() == other.stride(), name
 
 
@@ -224,8 +222,8 @@ def test_plain_operators_agree(group: PlanarGroup, window: Window) -> None:
 @needs_loops
 @pytest.mark.parametrize("group", [D2, C4, D4], ids=str)
 def test_equivariance_where_auto_chooses_fourier(group: PlanarGroup, fourier_calls: list[str]) -> None:
-    layer = randomize_(evnn.GroupConv2d(64, 64, 3, group=group, padding=1))
-    x = random_input(64, (9, 9), group, batch=8, dtype=torch.float32)
+    layer = randomize_(evnn.GroupConv2d(128, 128, 3, group=group, padding=1))
+    x = random_input(128, (9, 9), group, batch=8, dtype=torch.float32)
     with torch.no_grad():
         assert_equivariant(layer, x, group=group)
     assert set(fourier_calls) == {group.name}
@@ -400,7 +398,7 @@ def test_exported_programs_need_no_equivision(algorithm: str) -> None:
 def test_operators_keep_what_torch_asks_of_them(kernel: int, dtype: torch.dtype, form: str) -> None:
     given = tensors(D4, kernel, fields=(2, 3), size=(5, 6), dtype=dtype)
     x, weight, bias = (t.requires_grad_() for t in given if t is not None)
-    x = last(x.detach()).requires_grad_() if form == "last" else x
+    x = channels_last(x.detach()).requires_grad_() if form == "last" else x
     window = ([1, 1], [kernel // 2] * 2, [1, 1])
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(_fourier._loops_conv2d, (x, weight, bias, "D4", *window), test_utils=checks)

@@ -35,7 +35,9 @@ def run(
     else:
         layer = nn.Conv2d(inputs * order, outputs * order, kernel, padding=kernel // 2).to(memory_format=form)
     maps = torch.empty(batch, inputs * order, size, size).normal_().contiguous(memory_format=form)
-    x = (maps.unflatten(1, (inputs, order)) if ours else maps).requires_grad_(backward)
+    if ours:
+        maps = maps.unflatten(1, (order, inputs)).transpose(1, 2) if last else maps.unflatten(1, (inputs, order))
+    x = maps.requires_grad_(backward)
     for _ in range(2):
         with torch.set_grad_enabled(backward):
             y = layer(x)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from equivision.groups import PlanarGroup, cyclic, dihedral
-from equivision.kernels import Window, orbit_plan
+from equivision.kernels import Window, channels_last, orbit_plan
 from tests.kernels._threads import torch_threads
 
 pytest.importorskip("numba")
@@ -115,9 +115,8 @@ def test_compiled_scattering_applies_the_transposed_basis(group: PlanarGroup, la
     rng, tile = np.random.default_rng(0), Tile(1, 2, 2, 3)
     rows = rng.normal(size=(group.order, tile.images * tile.rows * width, outputs))
     bias = rng.normal(size=outputs)
-    form = torch.channels_last if last else torch.contiguous_format
-    maps = torch.zeros(4, outputs * group.order, 6, width, dtype=torch.float64).contiguous(memory_format=form)
-    y = maps.unflatten(1, (outputs, -1)).numpy()
+    maps = torch.zeros(4, outputs, group.order, 6, width, dtype=torch.float64)
+    y = (channels_last(maps) if last else maps).numpy()
     scatter = _loops.loop(f"scatter{_cpu.kind_of(plan)}", "float64")
     steps = np.full(group.order, outputs)
     scatter(*(row.reshape(-1) for row in rows), steps, y, tile.image, tile.images, tile.row, tile.rows, bias)

@@ -11,7 +11,7 @@ from torch import Tensor
 from equivision.functional import act, group_conv2d
 from equivision.groups import planar
 from equivision.kernels import _triton as operators
-from equivision.kernels import group_conv2d_triton, supports_triton
+from equivision.kernels import channels_last, group_conv2d_triton, is_channels_last, supports_triton
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET", "0") == "1" else "cuda"
@@ -107,7 +107,7 @@ def test_half(name: str, dtype: torch.dtype) -> None:
 def test_memory_layouts(layout: str) -> None:
     x, weight = (t.detach() for t in tensors("D4", kernel=(2, 2), size=(4, 4)))
     if layout == "channels_last":
-        x = x.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (-1, 8))
+        x = channels_last(x)
     elif layout == "channels_last_3d":
         x = x.contiguous(memory_format=torch.channels_last_3d)
         weight = weight.transpose(0, 1).contiguous().transpose(0, 1)
@@ -121,7 +121,7 @@ def test_memory_layouts(layout: str) -> None:
 
 def test_output_keeps_fields_side_by_side() -> None:
     y = group_conv2d_triton(*tensors("C4", kernel=(1, 1), size=(3, 4)), group=planar("C4"))
-    assert y.is_contiguous(memory_format=torch.channels_last_3d)
+    assert is_channels_last(y)
 
 
 def test_a_wrong_weight_is_noticed() -> None:

@@ -1,0 +1,35 @@
+"""Batch norm that keeps the memory layout of group features."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.kernels import channels_last, is_channels_last
+
+
+class BatchNorm3d(nn.BatchNorm3d):
+    """Batch norm over fields: torch's own, which also leaves feature maps channels last where they are so.
+
+    :class:`torch.nn.BatchNorm3d` takes the group axis for a depth, so it shares its statistics, scale and shift among
+    all slots of a field and is equivariant as it stands. But it knows no memory layout in which fields and slots are
+    the innermost axes: its output is contiguous, and the next convolution starts from there. This class shows it
+    the slots behind the pixels, where torch's fast code for channels last applies. Same arguments, parameters, buffers
+    and numbers; each loads the other's ``state_dict``.
+
+    Shape:
+        ``[B, C, G, H, W] -> [B, C, G, H, W]``, or anything else that ``torch.nn.BatchNorm3d`` takes.
+
+    Equivariance: exact, regular to regular.
+
+    >>> BatchNorm3d(2)(torch.randn(4, 2, 8, 5, 5)).shape
+    torch.Size([4, 2, 8, 5, 5])
+    """
+
+    def forward(self, input: Float[Tensor, "batch channel group height width"]) -> Tensor:
+        """Normalise every field."""
+        if input.ndim == 5 and is_channels_last(input):
+            output = super().forward(input.permute(0, 1, 3, 4, 2)).permute(0, 1, 4, 2, 3)
+            if output.requires_grad and not torch.compiler.is_compiling():
+                output.register_hook(channels_last)  # a contiguous gradient, as of a mean, would slow all before it
+            return output
+        return super().forward(input)
