@@ -17,7 +17,14 @@ from equivision.cli._screen import columns, parser_message, quiet, say
 from equivision.data._extras import require
 from equivision.errors import ConfigError, DataError
 from equivision.models import list_models
-from equivision.tasks import ClassificationTask, RunRecorder, SafeCheckpointIO, SeedEachEpoch, read_checkpoint
+from equivision.tasks import (
+    ClassificationTask,
+    RunRecorder,
+    SafeCheckpointIO,
+    SeedEachEpoch,
+    keep_freed_memory,
+    read_checkpoint,
+)
 
 require("jsonargparse", "jsonargparse", "the command line", extra="train")
 require("tensorboard", "tensorboard", "the command line", extra="train")
@@ -87,6 +94,7 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, command: str, arguments: list[str]) -> None:
         self._command, self._given = command, arguments
+        keep_freed_memory()
         measures = command != "fit" or "--resume" in arguments  # a run that is there
         configuration = _runs.configuration_of(arguments) if measures else None
         if configuration is not None:

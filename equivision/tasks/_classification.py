@@ -42,8 +42,7 @@ class ClassificationTask(lightning.LightningModule):
         milestones: epochs after which the learning rate is multiplied by gamma.
         gamma: that factor.
         channels_last: whether images are laid out channels last in memory. Layers of ours and of torch then keep their
-            feature maps so, which made training on a CPU 1.3 to 2 times faster (guide/speed.md), with the same numbers
-            to rounding.
+            feature maps so, with the same numbers to rounding; narrow networks train faster (guide/speed.md).
 
     Raises:
         ConfigError: an argument is not valid, the model cannot be built, or it does not take images of that size.

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import equivision as ev
 from equivision.data import ParquetDataModule, Splits, stratified_split
-from equivision.tasks import ClassificationTask
+from equivision.tasks import ClassificationTask, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "cifar10"
 #: The networks of table 2 as printed, and the invariant forms of those over D4.
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     jobs = queue(arguments.images, arguments.epochs, arguments.test_images, arguments.seeds)
     work(jobs, lambda run: train(run, arguments.accelerator), only_list=arguments.list)
 

@@ -19,7 +19,7 @@ from _runs import circumstances, fit_and_test, symmetry, work
 
 import equivision as ev
 from equivision.data import MNISTDataModule
-from equivision.tasks import ClassificationTask
+from equivision.tasks import ClassificationTask, keep_freed_memory
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     work(queue(arguments.seeds), lambda run: train(run, arguments.epochs), only_list=arguments.list)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import e2cnn_compare
+from benchmarks import allocator, e2cnn_compare
 from benchmarks.__main__ import KNOWN, main
 from benchmarks._measure import RESULTS, answer
 
@@ -50,6 +50,11 @@ def test_beside_e2cnn() -> None:
         assert words in finished.stdout
 
 
+def test_a_contestant_in_a_process_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    allocator.child("p4cnn", "2", "channels last", "0", "2")
+    assert 0 < float(capsys.readouterr().out) < 100
+
+
 def test_without_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(e2cnn_compare, "ENVIRONMENT", ROOT / "benchmarks" / "nowhere")
     with pytest.raises(SystemExit, match="benchmarks/nowhere/bin/python is missing: make it with the two commands"):
@@ -58,5 +63,5 @@ def test_without_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_question_has_a_name() -> None:
     assert {"networks", "scaling", "e2cnn_compare", "algorithms", "latency"} <= set(KNOWN)
-    with pytest.raises(SystemExit, match="no benchmark named 'speed': choose among algorithms, construction"):
+    with pytest.raises(SystemExit, match="no benchmark named 'speed': choose among algorithms, allocator"):
         main(["speed"])

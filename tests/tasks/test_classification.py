@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from equivision.errors import ConfigError, DataError, GroupMismatchError
+from equivision.functional._layout import is_image_channels_last
 from equivision.groups import cyclic
 from equivision.tasks import ClassificationTask
 from tests.tasks import _make as make
@@ -49,6 +50,15 @@ def test_a_checkpoint_gives_the_task_back(tmp_path: Path) -> None:
     x = torch.rand(2, 3, 33, 33)
     assert torch.equal(again(x), task.eval()(x))
     assert ClassificationTask.load_from_checkpoint(path, lr=0.5).hparams["lr"] == 0.5
+
+
+def test_channels_last_is_what_the_network_gets() -> None:
+    task = small(channels_last=True).eval()
+    seen: list[bool] = []
+    task.model.register_forward_pre_hook(lambda _, inputs: seen.append(is_image_channels_last(inputs[0])))
+    images = torch.rand(2, 1, 28, 28)
+    torch.testing.assert_close(task(images), task.model(images))
+    assert seen == [True, False]
 
 
 def test_a_network_without_a_name_is_passed_again(tmp_path: Path) -> None:
