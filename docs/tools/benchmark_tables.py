@@ -18,6 +18,7 @@ MISSING = "Not measured yet."
 SWEEPS = ("width", "size", "batch")
 GROUPS = ("C2", "C4", "D2", "D4")
 TWINS = {"plain": "dense", "plain separable": "depthwise separable"}
+KEPT = ("", ", memory kept")
 FORMS = ("", ", frozen", ", channels last")
 #: Longer by this factor counts as slower.
 MARGIN = 1.05
@@ -99,6 +100,29 @@ def scaling(found: Found) -> str:
     return f"{rows(('layer', 'Conv2d', *GROUPS), lines)}\n\n{machine(found)}"
 
 
+def phases(found: Found) -> str:
+    """Milliseconds of a layer, of parts of it, and of Conv2d."""
+    left_out = [f"without the transform of the {part}" for part in ("input", "output", "weights")]
+    names = ("everything", *left_out, "products alone", "Conv2d")
+    lines = [
+        (title.removesuffix(", batch 16"), *(f"{ms(measured, name):.1f}" for name in names))
+        for title, measured in found["results"].items()
+    ]
+    return f"{rows(('forward, ms', *names), lines)}\n\n{machine(found)}"
+
+
+def allocator(found: Found) -> str:
+    """Train steps in both layouts, with memory given back and kept."""
+    lines = []
+    for measured in found["results"].values():
+        for net in dict.fromkeys(name.split(",")[0] for name in measured["contestants"]):
+            forms = (f"{net}, {layout}{kept}" for layout in ("contiguous", "channels last") for kept in KEPT)
+            what = f"{net}, {measured['width'] if net == measured['network'] else 'as wide as ' + measured['network']}"
+            lines.append((what, *(f"{ms(measured, form):.0f}" for form in forms)))
+    header = ("train step, ms", "contiguous", "memory kept", "channels last", "memory kept")
+    return f"{rows(header, lines)}\n\n{machine(found)}"
+
+
 def e2cnn_layers(found: Found) -> str:
     """Layers of both libraries beside Conv2d."""
     results, lines = found["results"], []
@@ -169,6 +193,8 @@ def places() -> Iterator[tuple[str, str]]:
             "scaling": scaling,
             "scaling, slower": lambda found: slower(found, GROUPS, ["Conv2d"] * len(GROUPS)),
         },
+        "phases": {"phases": phases},
+        "allocator": {"allocator": allocator},
         "e2cnn_compare": {
             "e2cnn layers": e2cnn_layers,
             "e2cnn networks": e2cnn_networks,
