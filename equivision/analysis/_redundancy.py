@@ -92,6 +92,7 @@ def filter_redundancy(weight: Tensor | nn.Module) -> Float[Tensor, " sets"]:
 
     Raises:
         ShapeError: the weight does not have five axes, or its kernels have one tap, of which centring leaves nothing.
+        ConfigError: the weight holds numbers that are not finite.
 
     Source: Lengyel & van Gemert 2021, section 3.2 and figure 2.
 
@@ -110,6 +111,11 @@ def filter_redundancy(weight: Tensor | nn.Module) -> Float[Tensor, " sets"]:
         raise ShapeError(
             f"weight has shape {tuple(tensor.shape)}: of kernels of 1 x 1 centring leaves nothing, so they have no "
             "redundancy; give kernels of at least two taps"
+        )
+    if not torch.isfinite(tensor).all():
+        raise ConfigError(
+            "weight holds numbers that are not finite, of which there is no variance: use a network whose training has "
+            "not diverged"
         )
     rows = tensor.detach().to(device="cpu", dtype=torch.float64).flatten(0, 1).flatten(2)
     ratios, varies = _first_component(rows)

@@ -48,11 +48,7 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
         raise ConfigError(f"model is a {type(model).__name__}: give a torch.nn.Module")
     if example is not None and not isinstance(example, Tensor):
         raise ConfigError(f"example is a {type(example).__name__}: give a tensor, a batch of inputs of the network")
-    copied = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # what torch.compile has wrapped
-    for module in copied.modules():
-        if type(module) is BatchNorm3d:
-            # which it is, but for the memory layout
-            module.__class__ = nn.BatchNorm3d  # pyright: ignore[reportAttributeAccessIssue]
+    copied = _plain(copy.deepcopy(_uncompiled(model)).eval())
     if known_as(copied, LAYERS) or type(copied).__module__.startswith("torch.nn.modules."):
         copied = nn.Sequential(copied).eval() if not isinstance(copied, nn.Sequential) else copied
     graph = trace(copied, LAYERS)
@@ -60,6 +56,24 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
     frozen = Rewriter(copied, graph, examples, fold_batch_norm=fold_batch_norm).run()
     check_plain(frozen)
     return frozen.eval().requires_grad_(False)
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """What torch.compile has wrapped."""
+    return getattr(model, "_orig_mod", model)
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """The same network without what only matters when it runs by itself: compilation, memory layouts."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if _uncompiled(child) is not child:
+                setattr(module, name, _uncompiled(child))
+    for module in model.modules():
+        if known_as(module, (BatchNorm3d,)):
+            # which it is, but for the layout
+            module.__class__ = nn.BatchNorm3d  # pyright: ignore[reportAttributeAccessIssue]
+    return model
 
 
 class _Observer(fx.Interpreter):

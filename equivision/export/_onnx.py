@@ -88,7 +88,9 @@ class OnnxModel(nn.Module):
                 f"input has shape {tuple(x.shape)} and dtype {x.dtype}; the ONNX file takes {list(self._shape)} and "
                 f"{self._dtype}: export it again for other sizes"
             )
-        size = self._shape[0] if fixed[0] else max(len(x), 1)
+        if not len(x):
+            return self(x.new_zeros(1, *x.shape[1:]))[:0]  # onnxruntime takes no empty batch
+        size = self._shape[0] if fixed[0] else len(x)
         return torch.cat([self._run(part, size) for part in x.split(size)]).to(x.device)
 
     def _run(self, x: Tensor, size: int) -> Tensor:

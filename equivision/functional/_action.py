@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.functional._conv import check_floating
+from equivision.functional._checks import check_floating
 from equivision.groups import PlanarGroup, planar
 from equivision.kernels import channels_last, is_channels_last
 from equivision.reps import Representation, regular

@@ -5,85 +5,31 @@ maps of one ordinary convolution with an expanded filter bank. Output lies in me
 channels last (:mod:`equivision.functional._layout`).
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from equivision.errors import ConfigError, GridError, ShapeError
-from equivision.filters import reversed_axes
+from equivision.errors import ShapeError
 from equivision.functional._algorithm import takes_fourier
+from equivision.functional._checks import (
+    Size2,
+    check_border,
+    check_dtypes,
+    check_enlarged,
+    check_fields,
+    check_output_padding,
+    pair,
+    resolve_padding,
+)
 from equivision.functional._filters import check_slots, group_filters, lift_filters, project_filters, transposed_filters
 from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
-from equivision.functional._layout import Layout, check_group_axis
+from equivision.functional._layout import FieldLayout, check_group_axis, is_image_channels_last
 from equivision.groups import PlanarGroup
 from equivision.kernels import Window
-
-Size2 = int | tuple[int, int]
-PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
-PADDING_MODES: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
-
-
-def pair(value: Size2, name: str = "size", *, least: int = 0) -> tuple[int, int]:
-    """One number for both axes, or a pair (height, width).
-
-    Raises:
-        ConfigError: it is neither, or less than ``least``.
-    """
-    both = (value, value) if isinstance(value, int) else value
-    if isinstance(both, (tuple, list)) and len(both) == 2 and all(isinstance(v, int) for v in both):
-        if both[0] < least or both[1] < least:
-            raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
-        return (both[0], both[1])
-    raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
-
-
-def check_floating(x: Tensor, layer: str) -> None:
-    """Raise ShapeError for whole numbers, such as the bytes of a picture, on which weights cannot act."""
-    if not x.dtype.is_floating_point:
-        raise ShapeError(
-            f"{layer}: input has dtype {x.dtype}; needs a floating-point dtype. "
-            "For the bytes of a picture: x.float() / 255"
-        )
-
-
-def check_dtypes(x: Tensor, weight: Tensor, layer: str) -> None:
-    """Raise ShapeError when input and weights differ in dtype, unless autocast makes them equal."""
-    if x.dtype == weight.dtype:
-        return
-    check_floating(x, layer)
-    if not torch.is_autocast_enabled(x.device.type):
-        raise ShapeError(
-            f"{layer}: input has dtype {x.dtype}, the weights {weight.dtype}: convert one of them, as in "
-            f"x.to({weight.dtype}) or layer.to({x.dtype})"
-        )
-
-
-def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
-    """Padding as a pair of numbers.
-
-    ``"same"`` needs an odd extent, because only then the two sides get the same number of pixels.
-
-    Raises:
-        GridError: ``"same"`` with an even extent.
-        ConfigError: another word.
-    """
-    if not isinstance(padding, str):
-        return pair(padding, "padding")
-    if padding == "valid":
-        return (0, 0)
-    if padding != "same":
-        raise ConfigError(f"padding={padding!r} is not known: give a number, a pair, 'same' or 'valid'")
-    extents = tuple(d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True))
-    if any(extent % 2 for extent in extents):
-        raise GridError(
-            f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, "
-            "which breaks the symmetry: use an odd kernel, or give the padding as a number"
-        )
-    return (extents[0] // 2, extents[1] // 2)
 
 
 def fitted(
@@ -126,9 +72,10 @@ def fitted(
     if strict:
         check_grid(layer, group, size, kernel_size, steps, border, spread)
     if padding_mode != "zeros" and border != (0, 0):
-        _check_border(layer, size, border, padding_mode)
+        check_border(layer, size, border, padding_mode)
+        last = is_image_channels_last(x)
         x = F.pad(x, (border[1], border[1], border[0], border[0]), mode=padding_mode)
-        border = (0, 0)
+        x, border = x.contiguous(memory_format=torch.channels_last) if last else x, (0, 0)
     return x, Window(steps, border, spread)
 
 
@@ -136,17 +83,6 @@ def convolve(x: Tensor, bank: Tensor, bias: Tensor | None, *, groups: int, **opt
     """One ordinary convolution with a bank of filters; options as in :func:`fitted`."""
     x, window = fitted(x, bank, taken=bank.shape[1] * groups, **options)
     return F.conv2d(x, bank, bias, *window, groups)
-
-
-def _check_border(layer: str, size: tuple[int, int], border: tuple[int, int], padding_mode: str) -> None:
-    """Raise ShapeError when the image is too small to be continued by itself."""
-    spare = {"reflect": 1, "circular": 0}.get(padding_mode)
-    if spare is not None and (size[0] < border[0] + spare or size[1] < border[1] + spare):
-        raise ShapeError(
-            f"{layer}: padding={border} with padding_mode={padding_mode!r} needs at least "
-            f"{border[0] + spare} x {border[1] + spare} pixels, the input has {size[0]} x {size[1]}: use less padding, "
-            "or padding_mode='zeros' or 'replicate'"
-        )
 
 
 def lift_conv2d(
@@ -189,7 +125,8 @@ def lift_conv2d(
             f"LiftConv2d: input has shape {tuple(x.shape)}; an image is [batch, channel, height, width]. "
             "Feature maps on the group go through GroupConv2d"
         )
-    layout = Layout.lifted(x, group.order, groups=groups)
+    check_fields(bias, weight, weight.shape[0], groups, "LiftConv2d")
+    layout = FieldLayout.lifted(x, group.order, groups=groups)
     bank = lift_filters(weight, group, table, slots_first=layout.slots_first)
     y = convolve(
         x, bank, layout.over_group(bias), layer="LiftConv2d", group=group, stride=stride, padding=padding,
@@ -254,7 +191,8 @@ def group_to_group(
     """:func:`group_conv2d` under the name of another layer."""
     check_slots(weight, group)
     check_group_axis(x, group, layer)
-    layout, order = Layout.of(x, groups=groups), group.order
+    check_fields(bias, weight, weight.shape[0], groups, layer)
+    layout, order = FieldLayout.of(x, groups=groups), group.order
     maps, window = fitted(
         layout.flatten(x), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups, slots=order,
         **options,
@@ -294,21 +232,13 @@ def project_conv2d(
     Source: Li et al. 2017 (decycle layer).
     """
     check_group_axis(x, group, "ProjectConv2d")
-    layout = Layout.of(x, groups=groups)
+    check_fields(bias, weight, weight.shape[0], groups, "ProjectConv2d")
+    layout = FieldLayout.of(x, groups=groups)
     bank = project_filters(weight, group, table, slots_first=layout.slots_first)
     return convolve(
         layout.flatten(x), bank, bias, layer="ProjectConv2d", group=group, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
     )  # fmt: skip
-
-
-def check_output_padding(group: PlanarGroup, output_padding: tuple[int, int], *, strict: bool) -> None:
-    """Raise GridError when a transposed convolution would add pixels on one side of an axis that the group reverses."""
-    if strict and any(e and moved for e, moved in zip(output_padding, reversed_axes(group), strict=True)):
-        raise GridError(
-            f"GroupConvTranspose2d: output_padding={output_padding} adds pixels on one side only, which is not exact "
-            f"under {group.name}. Use kernel_size=4, stride=2, padding=1 to double the size, or strict=False"
-        )
 
 
 def group_conv_transpose2d(
@@ -346,10 +276,12 @@ def group_conv_transpose2d(
     if strict:
         check_square(group, stride=steps, padding=border, dilation=spread)
     check_group_axis(x, group, "GroupConvTranspose2d")
-    layout = Layout.of(x, groups=groups)
+    check_fields(bias, weight, weight.shape[1] * groups, groups, "GroupConvTranspose2d")
+    layout = FieldLayout.of(x, groups=groups)
     bank, maps = transposed_filters(weight, group, table, slots_first=layout.slots_first), layout.flatten(x)
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
     check_dtypes(maps, bank, "GroupConvTranspose2d")
+    check_enlarged((x.shape[-2], x.shape[-1]), (weight.shape[-2], weight.shape[-1]), steps, border, extra, spread)
     y = F.conv_transpose2d(maps, bank, layout.over_group(bias), steps, border, extra, groups, spread)
     return layout.unflatten(y)

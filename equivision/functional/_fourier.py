@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from equivision.functional._filters import group_filters
-from equivision.functional._layout import Layout
+from equivision.functional._layout import FieldLayout
 from equivision.groups import PlanarGroup, planar
 from equivision.kernels import (
     Window,
@@ -209,7 +209,7 @@ def _differentiable_gradients(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients that can be differentiated again (``create_graph=True``), through the expanded filters."""
     wanted = [t for t, needed in ((x, for_x), (weight, for_weight)) if needed]
-    layout = Layout.of(x)
+    layout = FieldLayout.of(x)
     bank = group_filters(weight, group, slots_first=layout.slots_first)
     y = layout.unflatten(F.conv2d(layout.flatten(x), bank, None, *window))
     found = list(torch.autograd.grad(y, wanted, grad, create_graph=True))

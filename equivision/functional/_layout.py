@@ -10,7 +10,7 @@ from equivision.groups import PlanarGroup
 from equivision.kernels import channels_last, is_channels_last
 
 
-class Layout(NamedTuple):
+class FieldLayout(NamedTuple):
     """How the fields and slots of a feature map are numbered as channels.
 
     Args:
@@ -25,13 +25,13 @@ class Layout(NamedTuple):
     slots_first: bool = False
 
     @classmethod
-    def of(cls, x: Tensor, *, groups: int = 1) -> "Layout":
+    def of(cls, x: Tensor, *, groups: int = 1) -> "FieldLayout":
         """That of a feature map ``[B, C, G, H, W]``."""
         last = is_channels_last(x)
         return cls(x.shape[2], last, last and groups == 1)
 
     @classmethod
-    def lifted(cls, x: Tensor, order: int, *, groups: int = 1) -> "Layout":
+    def lifted(cls, x: Tensor, order: int, *, groups: int = 1) -> "FieldLayout":
         """That of the feature map to which an image ``[B, C, H, W]`` is lifted."""
         last = is_image_channels_last(x)
         return cls(order, last, last and groups == 1)
@@ -47,6 +47,8 @@ class Layout(NamedTuple):
     def unflatten(self, maps: Tensor) -> Tensor:
         """``[B, C * G, H, W] -> [B, C, G, H, W]``, in the layout; the inverse of :meth:`flatten`."""
         if self.slots_first:
+            # what torch has returned contiguous, as it may for one image or a 1x1 kernel, goes back to the layout
+            maps = maps.contiguous(memory_format=torch.channels_last)
             return maps.unflatten(1, (self.order, -1)).transpose(1, 2)
         x = maps.unflatten(1, (-1, self.order))
         return channels_last(x) if self.last else x

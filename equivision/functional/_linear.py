@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ShapeError
-from equivision.functional._conv import check_dtypes
+from equivision.functional._checks import check_dtypes
 from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, inclusion
 from equivision.kernels import channels_last, is_channels_last

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError, ShapeError
-from equivision.functional._conv import Size2, pair
+from equivision.functional._checks import Size2, pair
 from equivision.functional._grid import check_fits, check_grid
-from equivision.functional._layout import Layout
+from equivision.functional._layout import FieldLayout
 from equivision.groups import PlanarGroup, Subgroup
 
 PoolMode = Literal["max", "mean", "norm"]
@@ -101,7 +101,7 @@ def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str) -> 
     _check_spatial(x, layer)
     if x.ndim == 4:
         return function(x)
-    layout = Layout.of(x)
+    layout = FieldLayout.of(x)
     return layout.unflatten(function(layout.flatten(x)))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError
-from equivision.functional._conv import PADDING_MODES, check_floating
+from equivision.functional._checks import PADDING_MODES, check_floating
 from equivision.functional._pool import _over_space
 
 

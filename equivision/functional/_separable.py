@@ -8,9 +8,10 @@ from torch import Tensor
 
 from equivision.errors import ShapeError
 from equivision.functional._algorithm import check_algorithm
-from equivision.functional._conv import Size2, convolve, group_to_group
+from equivision.functional._checks import Size2, check_fields
+from equivision.functional._conv import convolve, group_to_group
 from equivision.functional._filters import group_filters, lift_filters
-from equivision.functional._layout import Layout, check_group_axis
+from equivision.functional._layout import FieldLayout, check_group_axis
 from equivision.groups import PlanarGroup
 
 SeparableAlgorithm = Literal["auto", "factored", "expand"]
@@ -67,6 +68,7 @@ def separable_group_conv2d(
     """
     check_algorithm(algorithm, SEPARABLE_ALGORITHMS)
     _check_parts(spatial, pointwise, group)
+    check_fields(bias, spatial, spatial.shape[0], groups, _LAYER)
     window = {
         "group": group, "stride": stride, "padding": padding, "dilation": dilation, "padding_mode": padding_mode,
         "strict": strict,
@@ -78,7 +80,7 @@ def separable_group_conv2d(
             x, weight, bias, layer=_LAYER, **window, groups=groups, table=dense_table, algorithm="auto"
         )
     check_group_axis(x, group, _LAYER)
-    layout = Layout.of(x, groups=1 if shared else groups + 1)
+    layout = FieldLayout.of(x, groups=1 if shared else groups + 1)
     mix = _mix_shared if shared else _mix
     mixed = mix(x, pointwise, group, groups, table, layout)
     y = convolve(
@@ -89,7 +91,7 @@ def separable_group_conv2d(
 
 
 def _mix_shared(
-    x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: Layout
+    x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: FieldLayout
 ) -> Tensor:
     """``Z[o, h] = sum_c sum_g w[o, c, h^-1 g] X[c, g]``: one map for every output map."""
     mixed = group_to_group(
@@ -99,7 +101,9 @@ def _mix_shared(
     return layout.flatten(mixed)
 
 
-def _mix(x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: Layout) -> Tensor:
+def _mix(
+    x: Tensor, pointwise: Tensor, group: PlanarGroup, groups: int, table: Tensor | None, layout: FieldLayout
+) -> Tensor:
     """``Z[o, h, c] = sum_g w[o, c, h^-1 g] X[c, g]``: one map for every pair of output map and input field."""
     (out, per_group, order), size = pointwise.shape, x.shape[-2:]
     bank = group_filters(pointwise[..., None, None], group, table)

@@ -7,6 +7,8 @@ the second. Slot by slot is what lets torch's batch norm see the fields as its i
 
 from torch import Tensor
 
+from equivision.errors import ShapeError
+
 
 def is_channels_last(x: Tensor) -> bool:
     """Whether a feature map lies in memory as ``B H W G C``, without gaps within an image.
@@ -14,9 +16,13 @@ def is_channels_last(x: Tensor) -> bool:
     Args:
         x: ``[B, C, G, H, W]``.
 
+    Raises:
+        ShapeError: x has not five axes.
+
     >>> is_channels_last(channels_last(torch.randn(2, 3, 8, 5, 5)))
     True
     """
+    _check_axes(x)
     step = 1
     for axis in (1, 2, 4, 3):
         if x.shape[axis] > 1 and x.stride(axis) != step:
@@ -36,11 +42,23 @@ def channels_last(x: Tensor) -> Tensor:
 
     Equivariance: exact; the numbers are the same.
 
+    Raises:
+        ShapeError: x has not five axes.
+
     >>> x = torch.randn(2, 3, 8, 5, 5)
     >>> torch.equal(channels_last(x), x)
     True
     """
+    _check_axes(x)
     return x.permute(0, 3, 4, 2, 1).contiguous().permute(0, 4, 3, 1, 2)
+
+
+def _check_axes(x: Tensor) -> None:
+    if x.ndim != 5:
+        raise ShapeError(
+            f"x has shape {tuple(x.shape)}: a feature map on a group is [batch, channel, group, height, width]. Images "
+            "are laid out by x.to(memory_format=torch.channels_last)"
+        )
 
 
 def empty_like_format(x: Tensor, channels: int, size: tuple[int, int]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.functional._algorithm import Algorithm, check_algorithm
-from equivision.functional._conv import PADDING_MODES, PaddingMode, Size2, check_output_padding, pair, resolve_padding
+from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, check_output_padding, pair, resolve_padding
 from equivision.functional._grid import check_square
 from equivision.groups import PlanarGroup, planar
 

@@ -27,9 +27,17 @@ class BatchNorm3d(nn.BatchNorm3d):
 
     def forward(self, input: Float[Tensor, "batch channel group height width"]) -> Tensor:
         """Normalise every field."""
-        if input.ndim == 5 and is_channels_last(input):
-            output = super().forward(input.permute(0, 1, 3, 4, 2)).permute(0, 1, 4, 2, 3)
-            if output.requires_grad and not torch.compiler.is_compiling():
-                output.register_hook(channels_last)  # a contiguous gradient, as of a mean, would slow all before it
-            return output
-        return super().forward(input)
+        if input.ndim != 5 or not is_channels_last(input):
+            return super().forward(input)
+        if torch.compiler.is_compiling() and input.shape[0] == 1:
+            # torch's tracer mistakes the layout of one image, and its gradients would be wrong (torch 2.13)
+            return super().forward(input.contiguous())
+        output = super().forward(input.permute(0, 1, 3, 4, 2)).permute(0, 1, 4, 2, 3)
+        if output.requires_grad and not torch.compiler.is_compiling():
+            output.register_hook(_laid_out)
+        return output
+
+
+def _laid_out(gradient: Tensor | None) -> Tensor | None:
+    """A gradient, channels last: a contiguous one, as of a mean, would slow down all layers before this one."""
+    return None if gradient is None else channels_last(gradient)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import GroupMismatchError
-from equivision.functional._conv import Size2
+from equivision.functional._checks import Size2
 from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
 from equivision.nn._conv import Guarantee, grid_group, grid_pair

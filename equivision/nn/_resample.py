@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
-from equivision.functional._conv import PaddingMode
+from equivision.functional._checks import PaddingMode
 from equivision.functional._resample import check_blur, check_upsample
 from equivision.nn._conv import Guarantee
 

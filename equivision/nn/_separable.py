@@ -10,7 +10,7 @@ from torch import Tensor
 from equivision import functional
 from equivision.errors import ConfigError
 from equivision.functional._algorithm import check_algorithm
-from equivision.functional._conv import PaddingMode, Size2
+from equivision.functional._checks import PaddingMode, Size2
 from equivision.functional._separable import SEPARABLE_ALGORITHMS, SeparableAlgorithm
 from equivision.groups import PlanarGroup
 from equivision.nn._conv import GroupConvBase, uniform_

@@ -76,6 +76,8 @@ class ClassificationTask(lightning.LightningModule):
         arguments = {"group": group, "width": width, **(model_args or {})}
         arguments = {name: value for name, value in arguments.items() if value is not None}
         check_plain(arguments, "model_args")
+        if not isinstance(channels_last, bool):
+            raise ConfigError(f"channels_last={channels_last!r}: give True or False")
         _check_recipe(optimizer, lr, weight_decay, momentum, milestones, gamma)
         _check_classes(num_classes, class_names)
         self.model = build_model(model, arguments, in_channels=in_channels, num_classes=num_classes)
@@ -110,7 +112,7 @@ class ClassificationTask(lightning.LightningModule):
 
     def forward(self, images: Images) -> Float[Tensor, "batch num_classes"]:
         """Logits."""
-        if self.hparams.get("channels_last"):  # checkpoints of old have no such word
+        if self.hparams.get("channels_last") and images.ndim == 4:  # checkpoints of old have no such word
             images = images.to(memory_format=torch.channels_last)
         return self.model(images)
 

@@ -157,6 +157,8 @@ def test_mistakes(unchecked_annotations: None) -> None:
         filter_redundancy(wrong)
     with pytest.raises(ShapeError, match=r"of kernels of 1 x 1 centring leaves nothing"):
         filter_redundancy(torch.randn(2, 2, 4, 1, 1))
+    with pytest.raises(ConfigError, match="weight holds numbers that are not finite"):
+        filter_redundancy(torch.full((1, 1, 4, 3, 3), torch.nan))
     with pytest.raises(ConfigError, match=r"order=0, kernel_size=\(3, 3\), sets=20000: give numbers of at least 1"):
         random_redundancy(0, (3, 3))
     with pytest.raises(ConfigError, match="distribution='cauchy' is not known: choose 'normal' or 'uniform'"):

@@ -135,8 +135,6 @@ def _convolutions() -> Iterator[Case]:
                     sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
                     on_group=kind is not evnn.LiftConv2d,
                     representative=i == 0 or group == C4,
-                    # torch's circular padding gives contiguous memory
-                    keeps_channels_last=options.get("padding_mode") != "circular",
                 )
         for group in OBLONG_GROUPS:
             for options in OBLONG:
@@ -180,7 +178,6 @@ def _separable() -> Iterator[Case]:
                     sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
                     representative=i == 0 or (group == C4 and i in (4, 6)),
                     # the maps between the steps of factored g kernels are put in another order
-                    keeps_channels_last=options.get("padding_mode") != "circular",
                 )
     for group in OBLONG_GROUPS:
         for options in OBLONG:

@@ -306,6 +306,8 @@ def test_modules_that_were_compiled_are_unwrapped() -> None:
     model = nn.Sequential(ev.nn.LiftConv2d(1, 2, 3, group="C4"), ev.nn.GroupPool())
     x = torch.rand(1, 1, 7, 7)
     assert torch.allclose(ev.freeze(torch.compile(model, backend="eager"))(x), model(x))
+    inside = nn.Sequential(torch.compile(model, backend="eager"), nn.ReLU())
+    assert torch.allclose(ev.freeze(inside)(x), model(x).relu())
 
 
 def test_the_model_is_not_changed_and_not_shared() -> None:

@@ -52,6 +52,7 @@ def test_onnx(model: nn.Module, images: Tensor, tmp_path: Path) -> None:
     loaded = OnnxModel(result.path)
     for batch in (images, images[:3], images[:1]):
         assert float(relative_error(loaded(batch), model(batch).detach())) <= 1e-5
+    assert loaded(images[:0]).shape == model(images[:0]).shape
 
 
 def test_torch(model: nn.Module, images: Tensor, tmp_path: Path) -> None:

@@ -40,12 +40,49 @@ def test_layout_is_kept_where_torch_loses_it() -> None:
     assert evnn.BatchNorm3d(4)(x.contiguous()).is_contiguous()
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_gradcheck_in_both_layouts(training: bool) -> None:
+    norm = randomize_(evnn.BatchNorm3d(2).double()).train(training)
+    x = torch.randn(2, 2, 4, 3, 4, dtype=torch.float64)
+    for given in (x, channels_last(x)):
+        assert torch.autograd.gradcheck(norm, given.requires_grad_())
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("rectified", [True, False])
+def test_compiled_gradients_channels_last(batch: int, rectified: bool) -> None:
+    """For one image torch's tracer takes the layout for another one, and gives wrong gradients or none."""
+    lift = evnn.LiftConv2d(3, 4, 3, group="C4", bias=False)
+    relu = nn.ReLU() if rectified else nn.Identity()
+    net = nn.Sequential(lift, evnn.BatchNorm3d(4), relu, evnn.GroupPool()).double()
+    x = torch.randn(batch, 3, 9, 9, dtype=torch.float64).to(memory_format=torch.channels_last).requires_grad_()
+    weights = torch.randn(batch, 4, 7, 7, dtype=torch.float64)
+
+    def gradients(run: nn.Module) -> tuple[Tensor, ...]:
+        return torch.autograd.grad((run(x) * weights).sum(), [x, *net.parameters()])
+
+    torch.compiler.reset()
+    compiled = torch.compile(net, backend="aot_eager")
+    for one, other in zip(gradients(net), gradients(compiled), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-9)
+
+
 def test_frozen_it_is_torchs_own() -> None:
     net = nn.Sequential(evnn.LiftConv2d(2, 3, 3, group="C4"), nn.ReLU(), evnn.BatchNorm3d(3), evnn.GroupPool()).eval()
     x = torch.randn(2, 2, 6, 6)
     frozen = ev.freeze(randomize_(net))
     torch.testing.assert_close(frozen(x), net(x))
     assert type(net[2]) is evnn.BatchNorm3d
+
+
+def test_a_subclass_is_frozen_too() -> None:
+    class Named(evnn.BatchNorm3d):
+        """Changes nothing."""
+
+    net = nn.Sequential(evnn.LiftConv2d(2, 3, 3, group="C4"), nn.ReLU(), Named(3), evnn.GroupPool()).eval()
+    x = torch.randn(2, 2, 6, 6)
+    torch.testing.assert_close(ev.freeze(randomize_(net))(x), net(x))
 
 
 @pytest.mark.parametrize("name", ["p4cnn", "gc_p4cnn", "p4mcnn"])

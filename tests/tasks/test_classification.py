@@ -168,6 +168,7 @@ def test_the_recipe_of_the_study_is_the_default() -> None:
         ({"momentum": 1.0}, "momentum=1.0: must be at least 0 and below 1"),
         ({"milestones": [4, 4]}, r"milestones=\[4, 4\]: give epochs from 1 on, in rising order"),
         ({"milestones": [0]}, r"milestones=\[0\]: give epochs from 1 on"),
+        ({"channels_last": "no"}, "channels_last='no': give True or False"),
         ({"gamma": 0.0}, "gamma=0.0: .* must be positive"),
         ({"optimizer": "adamw"}, "optimizer='adamw' is not known: choose 'adam' or 'sgd'"),
         ({"image_size": (27, 27)}, "does not take images of 27x27 .*: sizes near it that work: 28x28, 30x30, 32x32"),
