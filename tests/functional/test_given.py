@@ -48,7 +48,7 @@ def test_a_bias_that_does_not_fit(name: str) -> None:
     for bias in (torch.ones(3), torch.ones(30), torch.ones(6, 1)):
         with pytest.raises(ShapeError, match=r"bias has shape .* one number for each output field, \(6,\)"):
             call(bias)
-    with pytest.raises(ShapeError, match="bias has dtype torch.float64, the weights torch.float32"):
+    with pytest.raises(ShapeError, match=r"bias has dtype torch\.float64, the weights torch\.float32"):
         call(torch.ones(6, dtype=torch.float64))
     assert torch.isfinite(call(torch.ones(6))).all()
 
