@@ -19,6 +19,7 @@ def is_channels_last(x: Tensor) -> bool:
     Raises:
         ShapeError: x has not five axes.
 
+    >>> import torch
     >>> is_channels_last(channels_last(torch.randn(2, 3, 8, 5, 5)))
     True
     """
@@ -45,6 +46,7 @@ def channels_last(x: Tensor) -> Tensor:
     Raises:
         ShapeError: x has not five axes.
 
+    >>> import torch
     >>> x = torch.randn(2, 3, 8, 5, 5)
     >>> torch.equal(channels_last(x), x)
     True

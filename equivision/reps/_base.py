@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equivision.errors import GroupMismatchError
+from equivision.errors import ConfigError, GroupMismatchError
 from equivision.groups import FiniteGroup
 
 FloatArray = NDArray[np.float64]
@@ -19,7 +20,8 @@ class Representation(ABC):
     """A homomorphism rho from a finite group to the orthogonal ``size`` x ``size`` matrices, in float64.
 
     Representations are frozen, hashable, picklable values: two are equal when they are built from the same
-    parameters, and ``repr`` gives the expression that builds them again. ``a + b`` is the direct sum.
+    parameters, and ``repr`` gives the expression that builds them again. ``a + b`` is the direct sum, ``3 * a`` that of
+    three copies, ``a * b`` the tensor product. ``name`` is a text that :func:`equivision.reps.parse` reads.
 
     Attributes:
         group: the group that is represented.
@@ -35,7 +37,7 @@ class Representation(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Short readable name such as ``"regular"`` or ``"A1"``; it does not repeat the group."""
+        """Short readable name such as ``"regular"`` or ``"2 A1 + E1"``; it does not repeat the group."""
 
     @abstractmethod
     def _build_matrices(self) -> FloatArray:
@@ -91,6 +93,16 @@ class Representation(ABC):
             return NotImplemented
         return DirectSum(self.group, (*_terms(self), *_terms(other)))
 
+    def __mul__(self, other: "Representation") -> "Representation":
+        return TensorProduct(self.group, self, other) if isinstance(other, Representation) else NotImplemented
+
+    def __rmul__(self, count: int) -> "Representation":
+        if isinstance(count, bool) or not isinstance(count, int):
+            return NotImplemented
+        if count < 1:
+            raise ConfigError(f"{count} * {self!r}: the number of copies must be at least 1")
+        return self if count == 1 else DirectSum(self.group, _terms(self) * count)
+
 
 @dataclass(frozen=True, repr=False)
 class DirectSum(Representation):
@@ -111,10 +123,14 @@ class DirectSum(Representation):
 
     @property
     def name(self) -> str:
-        return " + ".join(term.name for term in self.terms)
+        return " + ".join(term.name if n == 1 else f"{n} {term.name}" for term, n in self._runs())
 
     def __repr__(self) -> str:
-        return " + ".join(map(repr, self.terms))
+        return " + ".join(repr(term) if n == 1 else f"{n} * {_shown(term)}" for term, n in self._runs())
+
+    def _runs(self) -> list[tuple[Representation, int]]:
+        """Equal terms that follow one another, counted."""
+        return [(term, len(list(run))) for term, run in groupby(self.terms)]
 
     @property
     def is_permutation(self) -> bool:
@@ -128,6 +144,53 @@ class DirectSum(Representation):
             matrices[:, block, block] = term.matrices
             start += term.size
         return matrices
+
+
+@dataclass(frozen=True, repr=False)
+class TensorProduct(Representation):
+    """``g -> kron(left(g), right(g))``; written ``left * right``."""
+
+    left: Representation
+    right: Representation
+
+    def __post_init__(self) -> None:
+        if not self.left.group == self.right.group == self.group:
+            raise GroupMismatchError(
+                f"cannot multiply {self.left!r} by {self.right!r}: both must represent the same group"
+            )
+
+    @property
+    def size(self) -> int:
+        return self.left.size * self.right.size
+
+    @property
+    def name(self) -> str:
+        return f"{bracketed(self.left)} * {bracketed(self.right, also=TensorProduct)}"
+
+    def __repr__(self) -> str:
+        left, right = (f"({factor!r})" if isinstance(factor, DirectSum) else repr(factor) for factor in self._factors)
+        return f"{left} * ({right})" if isinstance(self.right, TensorProduct) else f"{left} * {right}"
+
+    @property
+    def _factors(self) -> tuple[Representation, Representation]:
+        return self.left, self.right
+
+    @property
+    def is_permutation(self) -> bool:
+        return self.left.is_permutation and self.right.is_permutation
+
+    def _build_matrices(self) -> FloatArray:
+        both = np.einsum("gij,gkl->gikjl", self.left.matrices, self.right.matrices)
+        return both.reshape(self.group.order, self.size, self.size)
+
+
+def bracketed(rho: Representation, also: type[Representation] = DirectSum) -> str:
+    """The name, in brackets where it is a sum, or ``also``."""
+    return f"({rho.name})" if isinstance(rho, DirectSum | also) else rho.name
+
+
+def _shown(term: Representation) -> str:
+    return f"({term!r})" if " * " in repr(term) else repr(term)
 
 
 def _terms(representation: Representation) -> tuple[Representation, ...]:
