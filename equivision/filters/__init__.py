@@ -1,7 +1,8 @@
-"""How a learned kernel moves under a group. NumPy tables only."""
+"""How a learned kernel moves under a group. NumPy only."""
 
 from equivision.filters._permute import grid_action as grid_action
 from equivision.filters._permute import has_quarter_turns as has_quarter_turns
 from equivision.filters._permute import reversed_axes as reversed_axes
 from equivision.filters._permute import slot_and_tap_table as slot_and_tap_table
 from equivision.filters._permute import tap_table as tap_table
+from equivision.filters._sample import sampling_matrices as sampling_matrices
