@@ -114,8 +114,8 @@ def _rotated(size: int, angle: float, mode: str) -> FloatArray:
 
 def _coordinates(size: int) -> tuple[FloatArray, FloatArray]:
     """X to the right and y up, of every tap, about the centre."""
-    along = np.arange(size) - (size - 1) / 2
-    y, x = np.meshgrid(-along, along, indexing="ij")
+    along = np.arange(size, dtype=np.float64) - (size - 1) / 2
+    y, x = np.broadcast_arrays(-along[:, None], along[None, :])
     return x.reshape(-1), y.reshape(-1)
 
 
@@ -178,7 +178,7 @@ def _sheared(images: FloatArray, axis: int, slope: float) -> FloatArray:
     if size % 2 == 0:
         phase[:, -1] = 0  # at half the sampling rate a translation is not defined
     phase = phase if axis == -1 else phase.T
-    return np.asarray(np.fft.irfft(np.fft.rfft(images, axis=axis) * phase, n=size, axis=axis), dtype=np.float64)
+    return np.fft.irfft(np.fft.rfft(images, axis=axis) * phase, n=size, axis=axis)
 
 
 _MODES: dict[str, Callable[[int, float], FloatArray]] = {
