@@ -1,10 +1,13 @@
 """Batch norm that keeps the memory layout of group features."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.kernels import channels_last, is_channels_last
+from equivision.nn._conv import Guarantee
 
 
 class BatchNorm3d(nn.BatchNorm3d):
@@ -24,6 +27,8 @@ class BatchNorm3d(nn.BatchNorm3d):
     >>> BatchNorm3d(2)(torch.randn(4, 2, 8, 5, 5)).shape
     torch.Size([4, 2, 8, 5, 5])
     """
+
+    equivariance: ClassVar[Guarantee] = "exact"
 
     def forward(self, input: Float[Tensor, "batch channel group height width"]) -> Tensor:
         """Normalise every field."""
