@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from equivision.nn import GroupConv2d, GroupPool, LiftConv2d, MaxPool2d, SeparableGroupConv2d
-from equivision.nn._conv import GroupConvBase
+from equivision.nn._base import GroupConvBase
 
 
 def plain_twin(model: nn.Module, *, separable: bool = False) -> nn.Module:

@@ -63,13 +63,29 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
         return [_conv(bank, _repeated(layer.bias, order), nn.ConvTranspose2d, **window)]
     window["padding_mode"] = layer.padding_mode
     if isinstance(layer, ProjectConv2d):
-        bank = functional.project_filters(layer.weight, group)
+        bank = functional.project_filters(layer.weight, group, sampling=layer.sampling)
         return [_conv(bank, layer.bias, nn.Conv2d, **window, groups=layer.groups)]
     bias = _repeated(layer.bias, order)
     if isinstance(layer, LiftConv2d):
-        return [_conv(functional.lift_filters(layer.weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+        return [
+            _conv(
+                functional.lift_filters(layer.weight, group, sampling=layer.sampling),
+                bias,
+                nn.Conv2d,
+                **window,
+                groups=layer.groups,
+            )
+        ]
     if isinstance(layer, GroupConv2d):
-        return [_conv(functional.group_filters(layer.weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+        return [
+            _conv(
+                functional.group_filters(layer.weight, group, sampling=layer.sampling),
+                bias,
+                nn.Conv2d,
+                **window,
+                groups=layer.groups,
+            )
+        ]
     if layer.spatial.shape[1] == 1 and layer.algorithm != "expand":
         mix = functional.group_filters(layer.pointwise[..., None, None], group)
         bank = functional.lift_filters(layer.spatial, group)

@@ -16,15 +16,17 @@ Pair = tuple[int, int]
 
 
 def has_quarter_turns(group: PlanarGroup) -> bool:
-    """Whether some element exchanges rows and columns."""
-    return any(group.quarter_turns(g) % 2 for g in range(group.order))
+    """Whether some element exchanges rows and columns, or mixes them."""
+    return group.rotations > 2
 
 
 def reversed_axes(group: PlanarGroup) -> tuple[bool, bool]:
-    """Whether some element reverses or exchanges the (row, column) axis.
+    """Whether some element reverses, exchanges or mixes the (row, column) axis.
 
     Along such an axis everything sampled must be centred; along the others nothing is asked for.
     """
+    if group.rotations > 2:
+        return True, True
     turns = [(group.split(g)[0], group.quarter_turns(g)) for g in range(group.order)]
     rows = any(k % 2 or (k == 2) != (f == 1) for f, k in turns)
     columns = any(k in (1, 2, 3) for _, k in turns)
@@ -56,7 +58,10 @@ def tap_table(group: PlanarGroup, kernel_size: Pair) -> IntArray:
     """
     _check_kernel(group, kernel_size)
     taps = np.arange(kernel_size[0] * kernel_size[1]).reshape(kernel_size)
-    table = np.stack([grid_action(taps, group, g).reshape(-1) for g in range(group.order)])
+    if taps.size == 1:  # which stays where it is, whatever the group
+        table = np.zeros((group.order, 1), taps.dtype)
+    else:
+        table = np.stack([grid_action(taps, group, g).reshape(-1) for g in range(group.order)])
     table.setflags(write=False)
     return table
 

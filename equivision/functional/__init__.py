@@ -8,6 +8,7 @@ from equivision.functional._conv import lift_conv2d as lift_conv2d
 from equivision.functional._conv import project_conv2d as project_conv2d
 from equivision.functional._error import equivariance_error as equivariance_error
 from equivision.functional._error import relative_error as relative_error
+from equivision.functional._filters import filter_sampling as filter_sampling
 from equivision.functional._filters import filter_table as filter_table
 from equivision.functional._filters import group_filters as group_filters
 from equivision.functional._filters import lift_filters as lift_filters

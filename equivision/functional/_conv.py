@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from equivision.errors import ShapeError
+from equivision.errors import ConfigError, ShapeError
 from equivision.functional._algorithm import takes_fourier
 from equivision.functional._checks import (
     Size2,
@@ -98,6 +98,7 @@ def lift_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order taps"] | None = None,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Correlate an image with every transformed copy of each kernel.
 
@@ -107,12 +108,14 @@ def lift_conv2d(
         x: image.
         weight: one kernel for each output field.
         bias: one number for each output field.
-        group: C_n or D_n with n in {1, 2, 4}.
+        group: C_n or D_n.
         stride, padding, dilation, groups, padding_mode: as in :class:`torch.nn.Conv2d`.
         strict: raise GridError where stride and size cannot be exact.
-        table: :func:`filter_table` of the group and kernel size, to save building it.
+        table, sampling: :func:`filter_table` and :func:`filter_sampling` of the group and kernel size, to save building
+            them, or with other options than the defaults.
 
-    Equivariance: exact, plane to regular representation: ``f(g x) = L_g f(x)``.
+    Equivariance: plane to regular representation, ``f(g x) = L_g f(x)``; exact for the elements of the group that move
+    the pixel grid onto itself, so for all of C1, C2, C4, D1, D2 and D4; approximate for the others.
 
     Raises:
         ShapeError: x is not an image, or the number of channels does not fit.
@@ -127,7 +130,7 @@ def lift_conv2d(
         )
     check_fields(bias, weight, weight.shape[0], groups, "LiftConv2d")
     layout = FieldLayout.lifted(x, group.order, groups=groups)
-    bank = lift_filters(weight, group, table, slots_first=layout.slots_first)
+    bank = lift_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
     y = convolve(
         x, bank, layout.over_group(bias), layer="LiftConv2d", group=group, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
@@ -148,6 +151,7 @@ def group_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
     algorithm: str = "auto",
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Group convolution of a feature map on the group.
@@ -161,7 +165,7 @@ def group_conv2d(
             ``"fourier"`` block-diagonalises over the group, with 2.7 (C4) or 5.3 (D4) times fewer products;
             ``"auto"`` takes the one that should be faster. The results are equal to rounding.
 
-    Equivariance: exact, regular to regular: ``f(L_g x) = L_g f(x)``.
+    Equivariance: regular to regular, ``f(L_g x) = L_g f(x)``; exact and approximate as :func:`lift_conv2d`.
 
     Raises:
         ShapeError: x is not a feature map on the group, or the number of channels does not fit.
@@ -172,7 +176,7 @@ def group_conv2d(
     """
     return group_to_group(
         x, weight, bias, layer="GroupConv2d", group=group, stride=stride, padding=padding, dilation=dilation,
-        groups=groups, padding_mode=padding_mode, strict=strict, table=table, algorithm=algorithm,
+        groups=groups, padding_mode=padding_mode, strict=strict, table=table, sampling=sampling, algorithm=algorithm,
     )  # fmt: skip
 
 
@@ -186,6 +190,7 @@ def group_to_group(
     groups: int,
     table: Tensor | None,
     algorithm: str,
+    sampling: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
     """:func:`group_conv2d` under the name of another layer."""
@@ -197,9 +202,15 @@ def group_to_group(
         layout.flatten(x), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups, slots=order,
         **options,
     )  # fmt: skip
-    if takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
+    exact = group.is_on_grid and sampling is None
+    if algorithm == "fourier" and not exact:
+        raise ConfigError(
+            f"algorithm='fourier' needs kernels that only move on the grid, without a mask; on {group.name} choose "
+            "'auto' or 'expand'"
+        )
+    if exact and takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
         return fourier_conv2d(layout.unflatten(maps), weight, bias, group, window, groups)
-    bank = group_filters(weight, group, table, slots_first=layout.slots_first)
+    bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
     return layout.unflatten(F.conv2d(maps, bank, layout.over_group(bias), *window, groups))
 
 
@@ -216,6 +227,7 @@ def project_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order taps"] | None = None,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
 ) -> Float[Tensor, "batch out_channels out_height out_width"]:
     """Convolve a feature map on the group down to maps on the plane.
 
@@ -223,7 +235,7 @@ def project_conv2d(
 
     Arguments as in :func:`lift_conv2d`.
 
-    Equivariance: exact, regular to plane: ``f(L_g x) = g f(x)``.
+    Equivariance: regular to plane, ``f(L_g x) = g f(x)``; exact and approximate as :func:`lift_conv2d`.
 
     Raises:
         ShapeError: x is not a feature map on the group, or the number of channels does not fit.
@@ -234,7 +246,7 @@ def project_conv2d(
     check_group_axis(x, group, "ProjectConv2d")
     check_fields(bias, weight, weight.shape[0], groups, "ProjectConv2d")
     layout = FieldLayout.of(x, groups=groups)
-    bank = project_filters(weight, group, table, slots_first=layout.slots_first)
+    bank = project_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
     return convolve(
         layout.flatten(x), bank, bias, layer="ProjectConv2d", group=group, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,

@@ -5,12 +5,15 @@ taps. ``O * G`` maps are numbered field by field, with all slots of a field side
 slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equivision.errors import ShapeError
-from equivision.filters import slot_and_tap_table, tap_table
+from equivision.errors import ConfigError, ShapeError
+from equivision.filters import sampling_matrices, slot_and_tap_table, tap_table
+from equivision.filters._sample import Interpolation, Mask
 from equivision.groups import PlanarGroup
 
 
@@ -21,9 +24,65 @@ def filter_table(group: PlanarGroup, kernel_size: tuple[int, int], *, slots: boo
         group: the group whose elements move the kernel.
         kernel_size: taps (kh, kw).
         slots: whether the kernel has a group axis (group to group) or none (plane to group, group to plane).
+
+    Off the grid it is the table of the slots alone, as for kernels of one tap: :func:`filter_sampling` moves the taps.
     """
+    kernel_size = kernel_size if group.is_on_grid else (1, 1)
     table = slot_and_tap_table(group, kernel_size) if slots else tap_table(group, kernel_size)
     return torch.from_numpy(table.copy())
+
+
+def filter_sampling(
+    group: PlanarGroup,
+    kernel_size: tuple[int, int],
+    *,
+    interpolation: Interpolation = "bilinear",
+    mask: Mask | None = None,
+    renormalize: bool = False,
+) -> Float[Tensor, "order taps taps"] | None:
+    """Sampling matrices of the filter banks of a group off the grid, or with a mask; None where a table does.
+
+    Args:
+        group: the group whose elements move the kernel.
+        kernel_size: taps (kh, kw); rows and columns must be as many.
+        interpolation, mask, renormalize: as in :func:`equivision.filters.sampling_matrices`; by default kernels are
+            masked smoothly off the grid, and not on it. A kernel of one tap has nothing to mask or to move.
+
+    Raises:
+        ConfigError: an option is not known, or the kernel is not square.
+    """
+    chosen = mask if mask is not None else "none" if group.is_on_grid else "smooth"
+    options: dict[str, Any] = {"mode": interpolation, "mask": chosen, "renormalize": renormalize}
+    sampling_matrices(group, 1, **options)  # says what is wrong with them
+    if kernel_size == (1, 1) or (group.is_on_grid and chosen == "none"):
+        return None
+    if kernel_size[0] != kernel_size[1]:
+        raise ConfigError(f"kernel_size={kernel_size}: a kernel with a mask, or off the grid, must be square")
+    return torch.from_numpy(sampling_matrices(group, kernel_size[0], **options).copy())
+
+
+def _sampled(kernels: Tensor, sampling: Tensor) -> Tensor:
+    """``[A, B, G, S, K] -> [A, B, G, S, K]``: the kernels of each group element moved by its matrix."""
+    return torch.einsum("abgsq,gpq->abgsp", kernels, sampling.to(kernels.dtype))
+
+
+def _slots_first(copies: Tensor, kernel_size: tuple[int, int]) -> Tensor:
+    """``[O, C, G, S, K] -> [G * O, S * C, kh, kw]``, channels last in memory."""
+    bank = copies.permute(2, 0, 4, 3, 1)  # G O K S C
+    return bank.reshape(-1, *kernel_size, copies.shape[1] * copies.shape[3]).permute(0, 3, 1, 2)
+
+
+def _fields_first(copies: Tensor, kernel_size: tuple[int, int]) -> Tensor:
+    """``[O, C, G, S, K] -> [O * G, C * S, kh, kw]``."""
+    return copies.transpose(1, 2).reshape(-1, copies.shape[1] * copies.shape[3], *kernel_size)
+
+
+def _sampling_of(group: PlanarGroup, kernel_size: tuple[int, int], given: Tensor | None, like: Tensor) -> Tensor | None:
+    """What is given; off the grid the default, for functions that are called by themselves."""
+    if given is not None or group.is_on_grid:
+        return given
+    found = filter_sampling(group, kernel_size)
+    return None if found is None else found.to(like.device)
 
 
 def _moved_copies(weight: Tensor, table: Tensor) -> Tensor:
@@ -42,6 +101,7 @@ def lift_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order taps"] | None = None,
     *,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_maps in_channels kh kw"]:
     """Bank of a lifting convolution: ``W[o, h, c, p] = psi[o, c, h^-1 p]``, flattened to ``[O * G, C, kh, kw]``.
@@ -49,6 +109,11 @@ def lift_filters(
     Source: Cohen & Welling 2016, eq. 10.
     """
     kh, kw = weight.shape[-2:]
+    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    if sampling is not None:
+        kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
+        copies = _sampled(kernels, sampling)  # O C G 1 K
+        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
     table = table if table is not None else filter_table(group, (kh, kw), slots=False).to(weight.device)
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table)  # O G K C
@@ -62,6 +127,7 @@ def group_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_maps in_maps kh kw"]:
     """Bank of a group convolution: ``W[o, h, c, h', p] = psi[o, c, h^-1 h', h^-1 p]``, as ``[O * G, C * G, kh, kw]``.
@@ -70,7 +136,13 @@ def group_filters(
     """
     check_slots(weight, group)
     kh, kw = weight.shape[-2:]
-    table = table if table is not None else filter_table(group, (kh, kw), slots=True).to(weight.device)
+    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    size = (kh, kw) if sampling is None else (1, 1)
+    table = table if table is not None else filter_table(group, size, slots=True).to(weight.device)
+    if sampling is not None:
+        kernels = weight.flatten(3).index_select(2, table.reshape(-1)).unflatten(2, table.shape)
+        copies = _sampled(kernels, sampling)
+        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
     maps = weight.shape[1] * group.order
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table.unflatten(1, (group.order, -1)).transpose(1, 2))
@@ -84,6 +156,7 @@ def project_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order taps"] | None = None,
     *,
+    sampling: Float[Tensor, "order taps taps"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_channels in_maps kh kw"]:
     """Bank of a projecting convolution: ``W[o, c, h, p] = psi[o, c, h^-1 p]``, flattened to ``[O, C * G, kh, kw]``.
@@ -91,6 +164,11 @@ def project_filters(
     One kernel for all slots: equivariance leaves no more freedom. Source: Li et al. 2017 (decycle layer).
     """
     kh, kw = weight.shape[-2:]
+    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    if sampling is not None:
+        kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
+        copies = _sampled(kernels, sampling).transpose(2, 3)  # O C 1 G K
+        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
     table = table if table is not None else filter_table(group, (kh, kw), slots=False).to(weight.device)
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table.t())  # O K G C

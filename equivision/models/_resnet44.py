@@ -18,7 +18,7 @@ from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
-from equivision.nn._conv import check_count, grid_group
+from equivision.nn._base import check_count, grid_group
 
 Form = Literal["exact", "printed"]
 Widths = tuple[int, int, int]

@@ -15,7 +15,7 @@ from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._conv import GroupConvBase, check_count, grid_group
+from equivision.nn._base import GroupConvBase, check_count, grid_group
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 4)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.functional._linear import linear_table, restriction_slots
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._conv import Guarantee, check_count, uniform_
+from equivision.nn._base import Guarantee, check_count, uniform_
 
 
 class GroupLinear(nn.Module):

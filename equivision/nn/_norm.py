@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.kernels import channels_last, is_channels_last
-from equivision.nn._conv import Guarantee
+from equivision.nn._base import Guarantee
 
 
 class BatchNorm3d(nn.BatchNorm3d):

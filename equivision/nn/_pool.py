@@ -10,7 +10,7 @@ from equivision.errors import GroupMismatchError
 from equivision.functional._checks import Size2
 from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
-from equivision.nn._conv import Guarantee, grid_group, grid_pair
+from equivision.nn._base import Guarantee, grid_group, grid_pair
 
 
 class GroupPool(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.functional._checks import PaddingMode
 from equivision.functional._resample import check_blur, check_upsample
-from equivision.nn._conv import Guarantee
+from equivision.nn._base import Guarantee
 
 
 class BlurPool2d(nn.Module):

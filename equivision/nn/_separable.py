@@ -13,7 +13,7 @@ from equivision.functional._algorithm import check_algorithm
 from equivision.functional._checks import PaddingMode, Size2
 from equivision.functional._separable import SEPARABLE_ALGORITHMS, SeparableAlgorithm
 from equivision.groups import PlanarGroup
-from equivision.nn._conv import GroupConvBase, uniform_
+from equivision.nn._base import GroupConvBase, uniform_
 
 Separation = Literal["g", "gc"]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import equivision as ev
 from benchmarks._plain import plain_twin
-from equivision.nn._conv import GroupConvBase
+from equivision.nn._base import GroupConvBase
 
 NETWORKS = {
     "p4cnn": ({"width": 2}, (1, 28, 28), 4),

@@ -145,11 +145,11 @@ class TestConvolutions:
         with pytest.raises(GroupMismatchError, match=r"kernel_size=\(3, 2\) is not square, but C4 holds quarter turns"):
             functional.lift_conv2d(IMAGE, torch.zeros(2, 3, 3, 2), group=C4)
 
-    def test_group_off_the_grid(self) -> None:
+    def test_kernel_that_is_not_square_off_the_grid(self) -> None:
         with pytest.raises(
-            GroupMismatchError, match=r"C8 rotates by 45 degrees.*exact groups are C1, C2, C4, D1, D2 and D4"
+            ConfigError, match=r"kernel_size=\(3, 2\): a kernel with a mask, or off the grid, must be square"
         ):
-            functional.lift_conv2d(IMAGE, torch.zeros(2, 3, 3, 3), group=cyclic(8))
+            functional.lift_conv2d(IMAGE, torch.zeros(2, 3, 3, 2), group=cyclic(8))
 
     def test_unknown_padding(self) -> None:
         with pytest.raises(ConfigError, match="padding='full' is not known: give a number, a pair, 'same' or 'valid'"):

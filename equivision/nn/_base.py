@@ -1,0 +1,192 @@
+"""What all group convolutions as modules share."""
+
+import math
+from numbers import Integral
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.errors import ConfigError, GroupMismatchError
+from equivision.filters._sample import Interpolation, Mask
+from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, pair, resolve_padding
+from equivision.functional._grid import check_square
+from equivision.groups import PlanarGroup, planar
+
+Guarantee = Literal["exact", "approximate", "learned", "none"]
+
+
+def grid_group(group: PlanarGroup | str) -> PlanarGroup:
+    """The group of a layer that is exact on the pixel grid.
+
+    Raises:
+        GroupMismatchError: the group does not map the pixel grid onto itself.
+    """
+    parsed = planar(group)
+    if not parsed.is_on_grid:
+        raise GroupMismatchError(
+            f"group={parsed.name} holds rotations by {360 / parsed.rotations:g} degrees, which do not map the pixel "
+            "grid onto itself: choose C1, C2, C4, D1, D2 or D4"
+        )
+    return parsed
+
+
+def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) -> tuple[int, int]:
+    """An option of a sliding window as a pair (height, width).
+
+    Raises:
+        ConfigError: a number is too small, or the value is no number or pair.
+        GroupMismatchError: rows and columns differ, but the group exchanges them.
+    """
+    both = pair(value, name, least=least)
+    check_square(group, **{name: both})
+    return both
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise ConfigError unless the value is a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name}={value!r}: give a whole number of at least 1")
+
+
+def uniform_(weight: Tensor, variance: float) -> None:
+    """Fill with numbers spread evenly around 0. A variance of 2 / fan-in keeps that of activations through a ReLU."""
+    bound = math.sqrt(3 * variance)
+    with torch.no_grad():
+        weight.uniform_(-bound, bound)
+
+
+class GroupConvBase(nn.Module):
+    """What all group convolutions share: checked arguments, parameters, initialisation, repr.
+
+    Subclasses say whether the kernel has a group axis (``kernel_on_group``) and whether their input lives on the group
+    (``input_on_group``), and whether they take groups off the pixel grid (``any_angle``).
+    """
+
+    equivariance: Guarantee = "exact"
+    any_angle: ClassVar[bool] = False
+    kernel_on_group: ClassVar[bool]
+    input_on_group: ClassVar[bool]
+    transposed: ClassVar[bool] = False
+    table_names: ClassVar[tuple[str, ...]] = ("table",)
+    weight: Tensor
+    table: Tensor
+    sampling: Tensor | None
+    interpolation: Interpolation
+    mask: Mask | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        *,
+        group: PlanarGroup | str,
+        stride: Size2 = 1,
+        padding: Size2 | str = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        strict: bool = True,
+        interpolation: Interpolation = "bilinear",
+        mask: Mask | None = None,
+        renormalize: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.group = planar(group) if self.any_angle else grid_group(group)
+        if not self.group.is_on_grid:
+            self.equivariance = "approximate"
+        self.in_channels, self.out_channels, self.groups = _check_channels(in_channels, out_channels, groups)
+        self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
+        self.stride = grid_pair("stride", stride, self.group)
+        self.dilation = grid_pair("dilation", dilation, self.group)
+        self.padding = grid_pair(
+            "padding", resolve_padding(padding, self.kernel_size, self.dilation), self.group, least=0
+        )
+        if padding_mode not in PADDING_MODES:
+            raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
+        self.padding_mode = padding_mode
+        self.strict = strict
+        self.interpolation, self.mask, self.renormalize = interpolation, mask, renormalize
+        for name, shape in self._weight_shapes().items():
+            setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        for name, table in zip(self.table_names, self._tables(), strict=True):
+            self.register_buffer(name, torch.empty_like(table, device=device), persistent=False)
+        sampling = self._sampling()
+        empty = None if sampling is None else torch.empty_like(sampling, device=device)
+        self.register_buffer("sampling", empty, persistent=False)
+        self.reset_parameters()
+
+    def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every weight, by its name."""
+        first, second = self.out_channels, self.in_channels
+        if self.transposed:
+            first, second = second, first
+        slots = (self.group.order,) if self.kernel_on_group else ()
+        return {"weight": (first, second // self.groups, *slots, *self.kernel_size)}
+
+    def _tables(self) -> tuple[Tensor, ...]:
+        """Index tables that the filter banks gather by, for the arguments ``table_names`` of the functional twin."""
+        size = (1, 1) if self._sampling() is not None else self.kernel_size
+        return (functional.filter_table(self.group, size, slots=self.kernel_on_group),)
+
+    def _sampling(self) -> Tensor | None:
+        """Sampling matrices of the kernels, where a table cannot move them."""
+        return functional.filter_sampling(
+            self.group, self.kernel_size, interpolation=self.interpolation, mask=self.mask, renormalize=self.renormalize
+        )
+
+    @property
+    def fan_in(self) -> float:
+        """Number of products summed in one output value."""
+        slots = self.group.order if self.input_on_group else 1
+        return float(self.in_channels // self.groups * slots * math.prod(self.kernel_size))
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
+        for name, table in zip(self.table_names, self._tables(), strict=True):
+            getattr(self, name).copy_(table)
+        if self.sampling is not None and (sampling := self._sampling()) is not None:
+            self.sampling.copy_(sampling)
+        self._draw_weights()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def _draw_weights(self) -> None:
+        uniform_(self.weight, 2 / max(self.fan_in, 1))
+
+    def _options(self) -> dict[str, Any]:
+        """Keyword arguments of the functional twin."""
+        names = ("group", "stride", "padding", "dilation", "groups", "strict", *self.table_names)
+        options = {name: getattr(self, name) for name in names}
+        options |= {"sampling": self.sampling} if self.any_angle else {}
+        return options if self.transposed else options | {"padding_mode": self.padding_mode}
+
+    def extra_repr(self) -> str:
+        def short(value: tuple[int, int]) -> str:
+            return str(value[0] if value[0] == value[1] else value)
+
+        parts = [f"{self.in_channels}, {self.out_channels}, {short(self.kernel_size)}, group={self.group!r}"]
+        defaults = (("stride", 1), ("padding", 0), ("dilation", 1))
+        parts += [f"{n}={short(getattr(self, n))}" for n, plain in defaults if getattr(self, n) != (plain, plain)]
+        parts += [f"groups={self.groups}"] if self.groups != 1 else []
+        parts += ["bias=False"] if self.bias is None else []
+        parts += [f"padding_mode={self.padding_mode!r}"] if self.padding_mode != "zeros" else []
+        parts += ["strict=False"] if not self.strict else []
+        defaults = (("interpolation", "bilinear"), ("mask", None), ("renormalize", False))
+        parts += [f"{n}={getattr(self, n)!r}" for n, plain in defaults if getattr(self, n) != plain]
+        return ", ".join(parts)
+
+
+def _check_channels(in_channels: int, out_channels: int, groups: int) -> tuple[int, int, int]:
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+        check_count(name, value)
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if value % groups:
+            raise ConfigError(f"{name}={value} must be divisible by groups={groups}")
+    return in_channels, out_channels, groups
