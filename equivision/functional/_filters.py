@@ -66,15 +66,12 @@ def _sampled(kernels: Tensor, sampling: Tensor) -> Tensor:
     return torch.einsum("abgsq,gpq->abgsp", kernels, sampling.to(kernels.dtype))
 
 
-def _slots_first(copies: Tensor, kernel_size: tuple[int, int]) -> Tensor:
-    """``[O, C, G, S, K] -> [G * O, S * C, kh, kw]``, channels last in memory."""
-    bank = copies.permute(2, 0, 4, 3, 1)  # G O K S C
-    return bank.reshape(-1, *kernel_size, copies.shape[1] * copies.shape[3]).permute(0, 3, 1, 2)
-
-
-def _fields_first(copies: Tensor, kernel_size: tuple[int, int]) -> Tensor:
-    """``[O, C, G, S, K] -> [O * G, C * S, kh, kw]``."""
-    return copies.transpose(1, 2).reshape(-1, copies.shape[1] * copies.shape[3], *kernel_size)
+def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) -> Tensor:
+    """``[O, C, G, S, K] -> [O * G, C * S, kh, kw]``; slot by slot, and then channels last in memory, if asked for."""
+    maps = copies.shape[1] * copies.shape[3]
+    if slots_first:
+        return copies.permute(2, 0, 4, 3, 1).reshape(-1, *kernel_size, maps).permute(0, 3, 1, 2)  # from G O K S C
+    return copies.transpose(1, 2).reshape(-1, maps, *kernel_size)
 
 
 def _sampling_of(group: PlanarGroup, kernel_size: tuple[int, int], given: Tensor | None, like: Tensor) -> Tensor | None:
@@ -113,7 +110,7 @@ def lift_filters(
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling)  # O C G 1 K
-        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
+        return _bank(copies, (kh, kw), slots_first=slots_first)
     table = table if table is not None else filter_table(group, (kh, kw), slots=False).to(weight.device)
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table)  # O G K C
@@ -142,7 +139,7 @@ def group_filters(
     if sampling is not None:
         kernels = weight.flatten(3).index_select(2, table.reshape(-1)).unflatten(2, table.shape)
         copies = _sampled(kernels, sampling)
-        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
+        return _bank(copies, (kh, kw), slots_first=slots_first)
     maps = weight.shape[1] * group.order
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table.unflatten(1, (group.order, -1)).transpose(1, 2))
@@ -168,7 +165,7 @@ def project_filters(
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling).transpose(2, 3)  # O C 1 G K
-        return _slots_first(copies, (kh, kw)) if slots_first else _fields_first(copies, (kh, kw))
+        return _bank(copies, (kh, kw), slots_first=slots_first)
     table = table if table is not None else filter_table(group, (kh, kw), slots=False).to(weight.device)
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table.t())  # O K G C
