@@ -97,7 +97,7 @@ def lift_conv2d(
     groups: int = 1,
     padding_mode: str = "zeros",
     strict: bool = True,
-    table: Int[Tensor, "order taps"] | None = None,
+    table: Int[Tensor, "order entries"] | None = None,
     sampling: Float[Tensor, "order taps taps"] | None = None,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Correlate an image with every transformed copy of each kernel.
@@ -226,7 +226,7 @@ def project_conv2d(
     groups: int = 1,
     padding_mode: str = "zeros",
     strict: bool = True,
-    table: Int[Tensor, "order taps"] | None = None,
+    table: Int[Tensor, "order entries"] | None = None,
     sampling: Float[Tensor, "order taps taps"] | None = None,
 ) -> Float[Tensor, "batch out_channels out_height out_width"]:
     """Convolve a feature map on the group down to maps on the plane.

@@ -96,7 +96,7 @@ def _moved_copies_last(weight: Tensor, table: Tensor) -> Tensor:
 def lift_filters(
     weight: Float[Tensor, "out_channels in_channels kh kw"],
     group: PlanarGroup,
-    table: Int[Tensor, "order taps"] | None = None,
+    table: Int[Tensor, "order entries"] | None = None,
     *,
     sampling: Float[Tensor, "order taps taps"] | None = None,
     slots_first: bool = False,
@@ -151,7 +151,7 @@ def group_filters(
 def project_filters(
     weight: Float[Tensor, "out_channels in_channels kh kw"],
     group: PlanarGroup,
-    table: Int[Tensor, "order taps"] | None = None,
+    table: Int[Tensor, "order entries"] | None = None,
     *,
     sampling: Float[Tensor, "order taps taps"] | None = None,
     slots_first: bool = False,
