@@ -66,26 +66,10 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
         bank = functional.project_filters(layer.weight, group, sampling=layer.sampling)
         return [_conv(bank, layer.bias, nn.Conv2d, **window, groups=layer.groups)]
     bias = _repeated(layer.bias, order)
-    if isinstance(layer, LiftConv2d):
-        return [
-            _conv(
-                functional.lift_filters(layer.weight, group, sampling=layer.sampling),
-                bias,
-                nn.Conv2d,
-                **window,
-                groups=layer.groups,
-            )
-        ]
-    if isinstance(layer, GroupConv2d):
-        return [
-            _conv(
-                functional.group_filters(layer.weight, group, sampling=layer.sampling),
-                bias,
-                nn.Conv2d,
-                **window,
-                groups=layer.groups,
-            )
-        ]
+    if isinstance(layer, LiftConv2d | GroupConv2d):
+        expand = functional.lift_filters if isinstance(layer, LiftConv2d) else functional.group_filters
+        bank = expand(layer.weight, group, sampling=layer.sampling)
+        return [_conv(bank, bias, nn.Conv2d, **window, groups=layer.groups)]
     if layer.spatial.shape[1] == 1 and layer.algorithm != "expand":
         mix = functional.group_filters(layer.pointwise[..., None, None], group)
         bank = functional.lift_filters(layer.spatial, group)

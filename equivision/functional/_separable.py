@@ -80,7 +80,9 @@ def separable_group_conv2d(
             x, weight, bias, layer=_LAYER, **window, groups=groups, table=dense_table, algorithm="auto"
         )
     check_group_axis(x, group, _LAYER)
-    layout = FieldLayout.of(x, groups=1 if shared else groups + 1)
+    layout = FieldLayout.of(x)
+    if not shared:  # each field has filters of its own, so maps are numbered field by field
+        layout = layout._replace(slots_first=False)
     mix = _mix_shared if shared else _mix
     mixed = mix(x, pointwise, group, groups, table, layout)
     y = convolve(
