@@ -15,13 +15,16 @@ from equivision.functional._resample import blur_window, gaussian_taps
 from equivision.nn import (
     AvgPool2d,
     BlurPool2d,
+    FieldBatchNorm2d,
     GroupConv2d,
     GroupConvTranspose2d,
     GroupLinear,
+    Induce,
     LiftConv2d,
     MaxPool2d,
     ProjectConv2d,
     SeparableGroupConv2d,
+    SteerableConv2d,
     Upsample2d,
 )
 
@@ -80,6 +83,26 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
 
 
 @torch.no_grad()
+def plain_steerable(layer: SteerableConv2d) -> nn.Conv2d:
+    """An ordinary convolution with the filters put together."""
+    names = ("stride", "padding", "dilation", "padding_mode")
+    window = {name: getattr(layer, name) for name in names}
+    conv = _conv(layer.filters(), layer.channel_bias(), nn.Conv2d, **window)
+    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    return conv
+
+
+@torch.no_grad()
+def plain_induction(layer: Induce) -> nn.Conv2d:
+    """A 1x1 convolution of the flattened fields."""
+    bank = layer.weight.index_select(2, layer.table.reshape(-1)).unflatten(2, layer.table.shape)
+    bank = bank.transpose(1, 2).flatten(2).flatten(0, 1)[..., None, None]
+    conv = _conv(bank, _repeated(layer.bias, layer.group.order), nn.Conv2d)
+    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    return conv
+
+
+@torch.no_grad()
 def plain_linear(layer: GroupLinear) -> nn.Linear:
     """An ordinary linear map of the flattened values."""
     bank = functional.group_filters(layer.weight[..., None, None], layer.group, layer.table).flatten(1)
@@ -128,13 +151,15 @@ def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
 
 def has_statistics(module: nn.Module) -> bool:
     """Whether it is a batch norm that, in evaluation, multiplies and adds one number for each channel."""
-    known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, FieldBatchNorm2d)
     return type(module) in known and getattr(module, "running_mean", None) is not None
 
 
 @torch.no_grad()
 def over_maps(norm: nn.Module, order: int) -> nn.BatchNorm2d:
     """Batch norm over fields as one over maps: every number repeated over the group."""
+    if isinstance(norm, FieldBatchNorm2d):
+        return _over_channels(norm)
     assert isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     like = norm.running_mean
     plain = nn.BatchNorm2d(
@@ -145,6 +170,15 @@ def over_maps(norm: nn.Module, order: int) -> nn.BatchNorm2d:
         values, target = getattr(norm, name), getattr(plain, name)
         if values is not None and target is not None:
             target.copy_(values.repeat_interleave(order))
+    return plain.eval()
+
+
+def _over_channels(norm: FieldBatchNorm2d) -> nn.BatchNorm2d:
+    """Batch norm over fields of any kind as what it is in evaluation, a factor and a shift for every channel."""
+    scale, shift = norm.affine_map(norm.running_mean, norm.running_var)
+    plain = nn.BatchNorm2d(len(scale), eps=0.0, device=scale.device, dtype=scale.dtype)
+    plain.weight.copy_(scale)
+    plain.bias.copy_(shift)
     return plain.eval()
 
 

@@ -19,11 +19,28 @@ from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_
 from equivision.convert._trace import known_as
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
+from equivision.functional._checks import pair
 from equivision.functional._resample import blur_window
-from equivision.nn import BlurPool2d, CosetPool, GroupConvTranspose2d, GroupLinear, GroupPool, LiftConv2d, Restrict
+from equivision.functional._steerable import on_grid
+from equivision.groups import PlanarGroup
+from equivision.nn import (
+    BlurPool2d,
+    CosetPool,
+    FieldBatchNorm2d,
+    GroupConvTranspose2d,
+    GroupLinear,
+    GroupPool,
+    Induce,
+    LiftConv2d,
+    Restrict,
+    SteerableConv2d,
+)
 
 #: Our layers.
-LAYERS = (*plain.CONVOLUTIONS, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict)
+LAYERS = (
+    *plain.CONVOLUTIONS, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict, Induce, SteerableConv2d,
+    FieldBatchNorm2d,
+)  # fmt: skip
 _AXES = {-2: "height", -1: "width"}
 
 
@@ -116,6 +133,11 @@ class Rewriter:
             return self._group_conv(node, name, module)
         if kind in plain.SPATIAL:
             return self._spatial(node, name, module)
+        if kind is SteerableConv2d:
+            return self._steerable(node, name, module)
+        if kind is FieldBatchNorm2d:
+            part = self._part((name,), name, lambda: plain.over_maps(module, 1))
+            return Value(self._new.call_module(part, (self._whole(_argument(node)),)), None, 4)
         if kind is not None:
             return self._over_group(node, name, module)
         return self._torch_module(node, name, module)
@@ -163,6 +185,20 @@ class Rewriter:
         value = Value(out, None, 4) if on_plane else Value(out, (module.out_channels, module.group.order), 5)
         return value if norm is None else self._finish(node, value, norm)
 
+    def _steerable(self, node: fx.Node, name: str, module: Any) -> Value:
+        maps = self._whole(_argument(node))
+        if module.strict:
+            self._guard_stride(maps, name, module, module.dilation, on_grid(module.group))
+        norm = self._norm_after(node)
+
+        def build() -> nn.Module:
+            conv = plain.plain_steerable(module)
+            return conv if norm is None else plain.fold(conv, plain.over_maps(self._at(norm), 1))
+
+        return self._finish(
+            node, Value(self._new.call_module(self._part((name, norm), name, build), (maps,)), None, 4), norm
+        )
+
     def _spatial(self, node: fx.Node, name: str, module: Any) -> Value:
         """A layer over space runs on maps, whether they belong to a group or not."""
         source = _argument(node)
@@ -190,6 +226,10 @@ class Rewriter:
         whole, ndim, graph = self._whole(source), self._ndim(source), self._new
         if isinstance(module, GroupPool):
             return Value(_reduce(graph, whole, module.mode, 2), None, None if ndim is None else ndim - 1)
+        if isinstance(module, Induce):
+            part = self._part((name,), name, lambda: plain.plain_induction(module))
+            out = graph.call_module(part, (self._flat(source),))
+            return Value(out, (module.out_channels, module.group.order), 5)
         if isinstance(module, GroupLinear):
             part = self._part((name,), name, lambda: plain.plain_linear(module))
             flat = graph.call_method("flatten", (whole, 1, 2))
@@ -249,12 +289,13 @@ class Rewriter:
     def _require(self, condition: fx.Node, message: str) -> None:
         self._new.call_function(torch._assert, (condition, message))
 
-    def _guard_stride(self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, int]) -> None:
+    def _guard_stride(
+        self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, int], group: PlanarGroup | None = None
+    ) -> None:
         """Refuse the sizes on which a strict layer is not exact, as the layer itself does."""
-        graph = self._new
-        window = zip(
-            _AXES, reversed_axes(module.group), module.kernel_size, module.stride, module.padding, dilation, strict=True
-        )
+        graph, taps = self._new, pair(module.kernel_size)
+        moved = reversed_axes(group if group is not None else module.group)
+        window = zip(_AXES, moved, taps, module.stride, module.padding, dilation, strict=True)
         for axis, moved, k, s, p, d in window:
             if not moved or s == 1:
                 continue

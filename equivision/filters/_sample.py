@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from equivision.errors import ConfigError
 from equivision.filters._permute import grid_action
+from equivision.filters._rings import cubic_spline
+from equivision.filters._steerable import moved_functions
+from equivision.filters._taps import coordinates
 from equivision.groups import PlanarGroup, dihedral
 
 FloatArray = NDArray[np.float64]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "fourier"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "fourier", "bspline", "steerable"]
 Mask = Literal["none", "disk", "smooth"]
 MASKS: tuple[str, ...] = ("none", "disk", "smooth")
 #: Coordinates closer than this are the same; what lies between two pixels is shared.
@@ -40,22 +43,28 @@ def sampling_matrices(
         kernel_size: taps of a side, odd or even.
         mode: ``"nearest"`` (what lies between two pixels is their mean), ``"bilinear"``, ``"bicubic"`` (Keys' kernel
             with a = -0.75, as in torch), ``"fourier"`` (three shears, each a translation of rows or columns by their
-            Fourier transform; nothing is blurred, but what turns out of the kernel is cut off).
+            Fourier transform; nothing is blurred, but what turns out of the kernel is cut off); ``"bspline"`` (the
+            numbers are those of cubic B-splines at the taps, so that every kernel is smooth, the unmoved one too);
+            ``"steerable"`` (the numbers are those of circular harmonics on Gaussian rings, as in
+            :func:`kernel_basis`, fewer than taps: what turns is not interpolated at all).
         mask: what the kernel is multiplied by before it moves, so that less of it turns out of the corners: nothing, a
             ``"disk"`` of radius ``(kernel_size - 1) / 2``, or a ``"smooth"`` one with its edge at ``kernel_size / 2``.
         renormalize: multiply each matrix by a number, so that random kernels keep their mean square. Interpolation
             makes kernels smaller: at 45 degrees, bilinearly, by a third, so that orientations off the grid are weaker.
 
     Returns:
-        ``[order, kernel_size**2, kernel_size**2]``, float64, read-only, computed once for equal arguments.
+        ``[order, kernel_size**2, kernel_size**2]``, float64, read-only, computed once for equal arguments; of
+        ``"steerable"``, ``[order, kernel_size**2, functions]``.
 
     Equivariance: for k in the largest of C1, C2, C4, D1, D2, D4 that the group contains, ``matrices[k g]`` is the exact
     motion by k after ``matrices[g]``, to 1e-12. For other elements it is approximate.
 
     Raises:
-        ConfigError: the mode or the mask is not known, or the size is not a positive whole number.
+        ConfigError: the mode or the mask is not known, the size is not a positive whole number, or a mask or
+            renormalisation is asked for steerable kernels, which need neither.
 
-    Source: Larkin, Oldfield & Klemm 1997 (three shears); Keys 1981 (bicubic); the study of classification with Pn
+    Source: Larkin, Oldfield & Klemm 1997 (three shears); Keys 1981 (bicubic); Bekkers 2020
+    (B-splines); Weiler, Hamprecht & Storath 2018 (steerable); the study of classification with Pn
     networks, section 3 (nearest).
 
     >>> from equivision.groups import cyclic
@@ -63,12 +72,19 @@ def sampling_matrices(
     >>> (eighth @ np.arange(9.0)).reshape(3, 3).astype(int).tolist()  # the ring of eight moves on by one
     [[1, 2, 5], [0, 4, 8], [3, 6, 7]]
     """
-    if mode not in _MODES:
-        raise ConfigError(f"mode={mode!r} is not known: choose one of {', '.join(_MODES)}")
+    if mode not in MODES:
+        raise ConfigError(f"mode={mode!r} is not known: choose one of {', '.join(MODES)}")
     if mask not in MASKS:
         raise ConfigError(f"mask={mask!r} is not known: choose one of {', '.join(MASKS)}")
     if isinstance(kernel_size, bool) or not isinstance(kernel_size, int) or kernel_size < 1:
         raise ConfigError(f"kernel_size={kernel_size!r}: give a whole number of at least 1")
+    if mode == "steerable":
+        if mask != "none" or renormalize:
+            raise ConfigError(
+                f"mask={mask!r}, renormalize={renormalize}: steerable kernels keep their norm as they turn; leave both "
+                "out"
+            )
+        return moved_functions(group, kernel_size)
     return _matrices(group, kernel_size, mode, mask, renormalize)
 
 
@@ -109,18 +125,11 @@ def _exact(size: int, flips: int, turns: int) -> FloatArray:
 @lru_cache(maxsize=256)
 def _rotated(size: int, angle: float, mode: str) -> FloatArray:
     """Rotation by an angle, counter-clockwise, in radians."""
-    return np.eye(size**2) if angle == 0 else _MODES[mode](size, angle)
-
-
-def _coordinates(size: int) -> tuple[FloatArray, FloatArray]:
-    """X to the right and y up, of every tap, about the centre."""
-    along = np.arange(size, dtype=np.float64) - (size - 1) / 2
-    y, x = np.broadcast_arrays(-along[:, None], along[None, :])
-    return x.reshape(-1), y.reshape(-1)
+    return np.eye(size**2) if angle == 0 and mode != "bspline" else _MODES[mode](size, angle)
 
 
 def _mask(size: int, mask: str) -> FloatArray:
-    x, y = _coordinates(size)
+    x, y = coordinates(size)
     radius = np.hypot(x, y)
     if mask == "none":
         return np.ones_like(radius)
@@ -131,7 +140,7 @@ def _mask(size: int, mask: str) -> FloatArray:
 
 def _interpolated(size: int, angle: float, weight: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Every tap reads where it comes from, its neighbours weighted along x and along y; zero outside."""
-    x, y = _coordinates(size)
+    x, y = coordinates(size)
     cosine, sine = np.cos(angle), np.sin(angle)
     from_x, from_y = cosine * x + sine * y, cosine * y - sine * x
     return weight(from_x[:, None] - x) * weight(from_y[:, None] - y)
@@ -186,4 +195,6 @@ _MODES: dict[str, Callable[[int, float], FloatArray]] = {
     "bilinear": lambda size, angle: _interpolated(size, angle, _linear),
     "bicubic": lambda size, angle: _interpolated(size, angle, _cubic),
     "fourier": _fourier,
+    "bspline": lambda size, angle: _interpolated(size, angle, cubic_spline),
 }
+MODES = (*_MODES, "steerable")

@@ -8,6 +8,10 @@ from equivision.functional._conv import lift_conv2d as lift_conv2d
 from equivision.functional._conv import project_conv2d as project_conv2d
 from equivision.functional._error import equivariance_error as equivariance_error
 from equivision.functional._error import relative_error as relative_error
+from equivision.functional._fields import gate as gate
+from equivision.functional._fields import norm_relu as norm_relu
+from equivision.functional._fields import reduce_fields as reduce_fields
+from equivision.functional._fields import sampled_pointwise as sampled_pointwise
 from equivision.functional._filters import filter_sampling as filter_sampling
 from equivision.functional._filters import filter_table as filter_table
 from equivision.functional._filters import group_filters as group_filters
@@ -15,6 +19,7 @@ from equivision.functional._filters import lift_filters as lift_filters
 from equivision.functional._filters import project_filters as project_filters
 from equivision.functional._filters import transposed_filters as transposed_filters
 from equivision.functional._linear import group_linear as group_linear
+from equivision.functional._linear import induce as induce
 from equivision.functional._linear import restrict as restrict
 from equivision.functional._pool import avg_pool2d as avg_pool2d
 from equivision.functional._pool import coset_pool as coset_pool
@@ -23,3 +28,5 @@ from equivision.functional._pool import max_pool2d as max_pool2d
 from equivision.functional._resample import blur_pool2d as blur_pool2d
 from equivision.functional._resample import upsample2d as upsample2d
 from equivision.functional._separable import separable_group_conv2d as separable_group_conv2d
+from equivision.functional._steerable import steerable_conv2d as steerable_conv2d
+from equivision.functional._steerable import steerable_filters as steerable_filters

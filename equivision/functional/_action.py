@@ -1,6 +1,7 @@
 """The reference action of a group on images and feature maps, and rotation by any angle."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -8,10 +9,13 @@ from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._checks import check_floating
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
 from equivision.kernels import channels_last, is_channels_last
 from equivision.reps import Representation, regular
 
+#: A number, or (flips, degrees) for SO(2) and O(2).
+Element = int | tuple[int, float]
+_AXES = {1: ("channel", "batch, channels"), 2: ("group", "batch, channel, group")}
 _MODES = ("nearest", "bilinear", "bicubic")
 _OUTSIDE = ("zeros", "border", "reflection")
 
@@ -27,30 +31,35 @@ def _laid_out_as(moved: Tensor, x: Tensor) -> Tensor:
     return moved
 
 
-def act_plane(x: Tensor, g: int, group: PlanarGroup) -> Tensor:
+def act_plane(x: Tensor, g: Any, group: PlaneGroup) -> Tensor:
     """Move the last two axes by element g: reverse the rows if it flips, then turn counter-clockwise.
 
     Raises:
         GroupMismatchError: g rotates by an angle that is not a multiple of 90 degrees.
     """
-    flips, _ = group.split(g)
+    if isinstance(group, PlanarGroup):
+        flips, turns = group.split(g)[0], group.quarter_turns(g)
+    else:
+        flips, turns = group.quarter_turns(g)
     moved = torch.flip(x, (-2,)) if flips else x
-    return torch.rot90(moved, group.quarter_turns(g), (-2, -1))
+    return torch.rot90(moved, turns, (-2, -1))
 
 
-def _act_fibre(x: Tensor, g: int, rep: Representation) -> Tensor:
-    """Apply rho(g) along axis 2."""
-    if x.shape[2] != rep.size:
+def _act_fibre(x: Tensor, g: Element, rep: Representation, axis: int) -> Tensor:
+    """Apply rho(g) along axis 1 or 2."""
+    if x.shape[axis] != rep.size:
+        what, layout = _AXES[axis]
         raise ShapeError(
-            f"x has shape {tuple(x.shape)}: axis 2 must be the group axis of size {rep.size} for {rep!r}, "
-            "as in [batch, channel, group, height, width]"
+            f"x has shape {tuple(x.shape)}: axis {axis} must be the {what} axis of size {rep.size} for {rep!r}, as in "
+            f"[{layout}, height, width]"
         )
-    if rep.is_permutation:
-        return x.index_select(2, torch.tensor(rep.permutation(g), device=x.device))
-    return torch.einsum("ij,bcj...->bci...", torch.tensor(rep.matrix(g), dtype=x.dtype, device=x.device), x)
+    if rep.is_permutation and isinstance(g, int):
+        return x.index_select(axis, torch.tensor(rep.permutation(g), device=x.device))
+    matrix = torch.tensor(rep.matrix(g), dtype=x.dtype, device=x.device)
+    return torch.einsum("ij,bj...->bi..." if axis == 1 else "ij,bcj...->bci...", matrix, x)
 
 
-def act(x: Tensor, g: int, group: PlanarGroup | str, rep: Representation | None = None) -> Tensor:
+def act(x: Tensor, g: Element, group: PlaneGroup | str, rep: Representation | None = None) -> Tensor:
     """Apply element ``g``: the action that "equivariant" refers to everywhere in this library.
 
     The number of axes says what x is:
@@ -58,15 +67,17 @@ def act(x: Tensor, g: int, group: PlanarGroup | str, rep: Representation | None 
     ============================================  ======================================================
     ``[batch, feature]``                          invariants: unchanged
     ``[batch, channel, group]``                   values on the group: the group axis is permuted
-    ``[batch, channel, height, width]``           plane maps: moved in the plane
+    ``[batch, channel, height, width]``           plane maps: moved in the plane; with ``rep``, channels by it, too
     ``[batch, channel, group, height, width]``    maps on the group: both, ``(L_g f)(h) = g . f(g^-1 h)``
     ============================================  ======================================================
 
     Args:
         x: tensor of one of the shapes above.
-        g: element of ``group``; must map the pixel grid onto itself where x has spatial axes.
-        group: C_n or D_n, as a group or its name.
-        rep: how the third axis of a 3-d or 5-d tensor moves; the regular representation by default.
+        g: element of ``group``; must map the pixel grid onto itself where x has spatial axes. One of SO(2) or O(2) is a
+            pair (flips, degrees).
+        group: C_n or D_n, SO(2) or O(2), as a group or its name.
+        rep: how the third axis of a 3-d or 5-d tensor moves, by default by the regular representation; or the channels
+            of a 4-d tensor, by default not at all.
 
     Returns:
         The moved tensor, in the memory format of x where that is contiguous or channels_last.
@@ -78,17 +89,18 @@ def act(x: Tensor, g: int, group: PlanarGroup | str, rep: Representation | None 
     >>> act(torch.tensor([[[[1, 2], [3, 4]]]]), 1, "C4").tolist()
     [[[[2, 4], [1, 3]]]]
     """
-    if not isinstance(group, PlanarGroup):
-        group = planar(group)
-    group.check_element(g)
+    if not isinstance(group, PlanarGroup | OrthogonalGroup):
+        group = parse_plane(group)
+    group.check_element(g)  # pyright: ignore[reportArgumentType]
     if rep is not None and rep.group != group:
         raise GroupMismatchError(f"rep={rep!r} is a representation of {rep.group.name}, not of {group.name}")
     if x.ndim == 2:
         return x
     if x.ndim == 4:
-        return _laid_out_as(act_plane(x, g, group), x)
+        moved = x if rep is None else _act_fibre(x, g, rep, 1)
+        return _laid_out_as(act_plane(moved, g, group), x)
     if x.ndim in (3, 5):
-        moved = _act_fibre(x, g, regular(group) if rep is None else rep)
+        moved = _act_fibre(x, g, regular(group) if rep is None else rep, 2)  # pyright: ignore[reportArgumentType]
         return moved if x.ndim == 3 else _laid_out_as(act_plane(moved, g, group), x)
     raise ShapeError(f"x has {x.ndim} axes, shape {tuple(x.shape)}: act knows tensors of 2, 3, 4 or 5 axes")
 

@@ -98,7 +98,7 @@ def lift_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Correlate an image with every transformed copy of each kernel.
 
@@ -151,7 +151,7 @@ def group_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
     algorithm: str = "auto",
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Group convolution of a feature map on the group.
@@ -198,19 +198,19 @@ def group_to_group(
     check_group_axis(x, group, layer)
     check_fields(bias, weight, weight.shape[0], groups, layer)
     layout, order = FieldLayout.of(x, groups=groups), group.order
-    maps, window = fitted(
-        layout.flatten(x), weight, layer=layer, group=group, taken=weight.shape[1] * order * groups, slots=order,
-        **options,
-    )  # fmt: skip
-    exact = group.is_on_grid and sampling is None
-    if algorithm == "fourier" and not exact:
-        raise ConfigError(
-            f"algorithm='fourier' needs kernels that only move on the grid, without a mask; on {group.name} choose "
-            "'auto' or 'expand'"
-        )
-    if exact and takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
+    said: dict[str, Any] = {"layer": layer, "group": group, "slots": order, **options}
+    if not group.is_on_grid or sampling is not None:
+        if algorithm == "fourier":
+            raise ConfigError(
+                f"algorithm='fourier' needs kernels that only move on the grid, without a mask; on {group.name} choose "
+                "'auto' or 'expand'"
+            )
+        bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
+        return layout.unflatten(convolve(layout.flatten(x), bank, layout.over_group(bias), groups=groups, **said))
+    maps, window = fitted(layout.flatten(x), weight, taken=weight.shape[1] * order * groups, **said)
+    if takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
         return fourier_conv2d(layout.unflatten(maps), weight, bias, group, window, groups)
-    bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
+    bank = group_filters(weight, group, table, slots_first=layout.slots_first)
     return layout.unflatten(F.conv2d(maps, bank, layout.over_group(bias), *window, groups))
 
 
@@ -227,7 +227,7 @@ def project_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
 ) -> Float[Tensor, "batch out_channels out_height out_width"]:
     """Convolve a feature map on the group down to maps on the plane.
 

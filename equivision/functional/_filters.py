@@ -5,6 +5,7 @@ taps. ``O * G`` maps are numbered field by field, with all slots of a field side
 slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -39,31 +40,48 @@ def filter_sampling(
     interpolation: Interpolation = "bilinear",
     mask: Mask | None = None,
     renormalize: bool = False,
-) -> Float[Tensor, "order taps taps"] | None:
+) -> Float[Tensor, "order taps numbers"] | None:
     """Sampling matrices of the filter banks of a group off the grid, or with a mask; None where a table does.
 
     Args:
         group: the group whose elements move the kernel.
         kernel_size: taps (kh, kw); rows and columns must be as many.
         interpolation, mask, renormalize: as in :func:`equivision.filters.sampling_matrices`; by default kernels are
-            masked smoothly off the grid, and not on it. A kernel of one tap has nothing to mask or to move.
+            masked smoothly off the grid, and not on it, nor where they are smooth themselves. A kernel of one tap has
+            nothing to mask or to move.
 
     Raises:
         ConfigError: an option is not known, or the kernel is not square.
     """
-    chosen = mask if mask is not None else "none" if group.is_on_grid else "smooth"
+    smooth = interpolation in ("bspline", "steerable")
+    chosen = mask if mask is not None else "none" if group.is_on_grid or smooth else "smooth"
     options: dict[str, Any] = {"mode": interpolation, "mask": chosen, "renormalize": renormalize}
     sampling_matrices(group, 1, **options)  # says what is wrong with them
-    if kernel_size == (1, 1) or (group.is_on_grid and chosen == "none"):
+    if kernel_size == (1, 1) or (group.is_on_grid and chosen == "none" and not smooth):
         return None
     if kernel_size[0] != kernel_size[1]:
         raise ConfigError(f"kernel_size={kernel_size}: a kernel with a mask, or off the grid, must be square")
     return torch.from_numpy(sampling_matrices(group, kernel_size[0], **options).copy())
 
 
+def _taps(weight: Tensor, sampling: Tensor | None) -> tuple[int, int]:
+    """Taps of a kernel; where matrices sample it, the last two axes of its weights are ``[numbers, 1]`` or taps."""
+    if sampling is None:
+        return weight.shape[-2], weight.shape[-1]
+    return math.isqrt(sampling.shape[1]), math.isqrt(sampling.shape[1])
+
+
 def _sampled(kernels: Tensor, sampling: Tensor) -> Tensor:
-    """``[A, B, G, S, K] -> [A, B, G, S, K]``: the kernels of each group element moved by its matrix."""
+    """``[A, B, G, S, Q] -> [A, B, G, S, K]``: the kernels of each group element moved by its matrix."""
     return torch.einsum("abgsq,gpq->abgsp", kernels, sampling.to(kernels.dtype))
+
+
+def sampled_slots(kernels: Tensor, slots: Tensor, sampling: Tensor) -> Tensor:
+    """``[A, B, G, Q] -> [A, B, G, G, K]``: kernels with a group axis moved by each element, ``slots[h, s] = h^-1 s``.
+
+    ``sampling [G, K, Q]`` moves what a kernel is made of, taps or coefficients of functions.
+    """
+    return _sampled(kernels.index_select(2, slots.reshape(-1)).unflatten(2, slots.shape), sampling)
 
 
 def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) -> Tensor:
@@ -74,12 +92,12 @@ def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) ->
     return copies.transpose(1, 2).reshape(-1, maps, *kernel_size)
 
 
-def _sampling_of(group: PlanarGroup, kernel_size: tuple[int, int], given: Tensor | None, like: Tensor) -> Tensor | None:
+def _sampling_of(group: PlanarGroup, weight: Tensor, given: Tensor | None) -> Tensor | None:
     """What is given; off the grid the default, for functions that are called by themselves."""
     if given is not None or group.is_on_grid:
         return given
-    found = filter_sampling(group, kernel_size)
-    return None if found is None else found.to(like.device)
+    found = filter_sampling(group, (weight.shape[-2], weight.shape[-1]))
+    return None if found is None else found.to(weight.device)
 
 
 def _moved_copies(weight: Tensor, table: Tensor) -> Tensor:
@@ -98,15 +116,15 @@ def lift_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_maps in_channels kh kw"]:
     """Bank of a lifting convolution: ``W[o, h, c, p] = psi[o, c, h^-1 p]``, flattened to ``[O * G, C, kh, kw]``.
 
     Source: Cohen & Welling 2016, eq. 10.
     """
-    kh, kw = weight.shape[-2:]
-    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    sampling = _sampling_of(group, weight, sampling)
+    kh, kw = _taps(weight, sampling)
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling)  # O C G 1 K
@@ -124,7 +142,7 @@ def group_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_maps in_maps kh kw"]:
     """Bank of a group convolution: ``W[o, h, c, h', p] = psi[o, c, h^-1 h', h^-1 p]``, as ``[O * G, C * G, kh, kw]``.
@@ -132,14 +150,12 @@ def group_filters(
     Source: Cohen & Welling 2016, eq. 11.
     """
     check_slots(weight, group)
-    kh, kw = weight.shape[-2:]
-    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    sampling = _sampling_of(group, weight, sampling)
+    kh, kw = _taps(weight, sampling)
     size = (kh, kw) if sampling is None else (1, 1)
     table = table if table is not None else filter_table(group, size, slots=True).to(weight.device)
     if sampling is not None:
-        kernels = weight.flatten(3).index_select(2, table.reshape(-1)).unflatten(2, table.shape)
-        copies = _sampled(kernels, sampling)
-        return _bank(copies, (kh, kw), slots_first=slots_first)
+        return _bank(sampled_slots(weight.flatten(3), table, sampling), (kh, kw), slots_first=slots_first)
     maps = weight.shape[1] * group.order
     if slots_first:
         copies = _moved_copies_last(weight.flatten(2), table.unflatten(1, (group.order, -1)).transpose(1, 2))
@@ -153,15 +169,15 @@ def project_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps taps"] | None = None,
+    sampling: Float[Tensor, "order taps numbers"] | None = None,
     slots_first: bool = False,
 ) -> Float[Tensor, "out_channels in_maps kh kw"]:
     """Bank of a projecting convolution: ``W[o, c, h, p] = psi[o, c, h^-1 p]``, flattened to ``[O, C * G, kh, kw]``.
 
     One kernel for all slots: equivariance leaves no more freedom. Source: Li et al. 2017 (decycle layer).
     """
-    kh, kw = weight.shape[-2:]
-    sampling = _sampling_of(group, (kh, kw), sampling, weight)
+    sampling = _sampling_of(group, weight, sampling)
+    kh, kw = _taps(weight, sampling)
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling).transpose(2, 3)  # O C 1 G K

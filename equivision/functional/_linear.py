@@ -90,3 +90,58 @@ def restrict(
     order = slots if slots is not None else restriction_slots(group, subgroup).to(x.device)
     copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order)).flatten(1, 2)
     return channels_last(copies) if x.ndim == 5 and is_channels_last(x) else copies
+
+
+def induction_table(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, "order suborder"]:
+    """Which weight couples slot r of the subgroup to slot s of the group: entry ``[s, r]`` is ``r^-1 s``."""
+    inside = list(inclusion(subgroup, group).images)
+    return torch.from_numpy(group.table[group.inverses[inside]].T.copy())
+
+
+def induce(
+    x: Float[Tensor, "batch in_channels suborder *space"],
+    weight: Float[Tensor, "out_channels in_channels order"],
+    bias: Float[Tensor, " out_channels"] | None = None,
+    *,
+    group: PlanarGroup,
+    subgroup: PlanarGroup,
+    table: Int[Tensor, "order suborder"] | None = None,
+) -> Float[Tensor, "batch out_channels order *space"]:
+    """Go on with a larger group: ``y[o, s] = sum_{c, r} w[o, c, r^-1 s] x[c, r] + b[o]``, r in the subgroup.
+
+    These are all the linear maps without a spatial kernel that are equivariant under the subgroup. What the features
+    do not know of the larger group they cannot gain: under its other elements nothing holds.
+
+    Args:
+        x: ``[B, C, |H|, H, W]`` or ``[B, C, |H|]``.
+        weight: one number for each pair of fields and element of the group.
+        bias: one number for each field.
+        group: G.
+        subgroup: H.
+        table: :func:`induction_table`, to save building it.
+
+    Equivariance: exact, for the elements of the subgroup.
+
+    Raises:
+        ShapeError: the group axis or the number of fields is another one.
+        GroupMismatchError: ``subgroup`` is not contained in ``group``.
+
+    Source: the article on the principles of group-equivariant networks (hierarchical groups).
+    """
+    if x.ndim not in (3, 5) or x.shape[1:3] != (weight.shape[1], subgroup.order):
+        raise ShapeError(
+            f"Induce: input has shape {tuple(x.shape)}; needs {weight.shape[1]} field(s) as axis 1 and a group axis of "
+            f"{subgroup.order} ({subgroup.name}) as axis 2 of 3 or 5"
+        )
+    check_dtypes(x, weight, "Induce")
+    table = table if table is not None else induction_table(group, subgroup).to(weight.device)
+    bank = weight.index_select(2, table.reshape(-1)).unflatten(2, table.shape)  # O C G H
+    bank = bank.transpose(1, 2).flatten(2).flatten(0, 1)
+    if x.ndim == 3:
+        y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
+        return y if bias is None else y + bias[:, None]
+    last = is_channels_last(x)
+    maps = x.flatten(1, 2).contiguous(memory_format=torch.channels_last) if last else x.flatten(1, 2)
+    shift = None if bias is None else bias.repeat_interleave(group.order)
+    y = F.conv2d(maps, bank[..., None, None], shift).unflatten(1, (-1, group.order))
+    return channels_last(y) if last else y

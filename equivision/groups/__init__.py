@@ -1,10 +1,16 @@
-"""Finite groups: tables, subgroups, cosets, homomorphisms. NumPy only."""
+"""Groups: tables, subgroups, cosets, homomorphisms of finite ones; SO(2) and O(2). NumPy only."""
 
 from equivision.groups._base import FiniteGroup as FiniteGroup
+from equivision.groups._base import Group as Group
 from equivision.groups._homomorphism import Homomorphism as Homomorphism
 from equivision.groups._homomorphism import homomorphisms as homomorphisms
 from equivision.groups._homomorphism import inclusion as inclusion
+from equivision.groups._orthogonal import OrthogonalGroup as OrthogonalGroup
+from equivision.groups._orthogonal import PlaneGroup as PlaneGroup
+from equivision.groups._orthogonal import orthogonal as orthogonal
+from equivision.groups._orthogonal import special_orthogonal as special_orthogonal
 from equivision.groups._parse import parse as parse
+from equivision.groups._parse import parse_plane as parse_plane
 from equivision.groups._parse import planar as planar
 from equivision.groups._planar import PlanarGroup as PlanarGroup
 from equivision.groups._planar import cyclic as cyclic

@@ -1,9 +1,9 @@
-"""Finite groups as values: elements are the integers 0..order-1, element 0 is the identity."""
+"""Groups as values. Elements of finite ones are the integers 0..order-1, element 0 is the identity."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 IntArray = NDArray[np.intp]
 
 
-class FiniteGroup(ABC):
-    """A finite group with elements ``0 .. order - 1``; element 0 is the identity.
+class Group(ABC):
+    """A group, finite or not.
 
     Groups are frozen, hashable, picklable values: two groups are equal when they are built from the same
     parameters, and ``repr`` gives the expression that builds them again.
     """
-
-    identity: int = 0
 
     @property
     @abstractmethod
@@ -34,6 +32,19 @@ class FiniteGroup(ABC):
     @abstractmethod
     def name(self) -> str:
         """Short name such as ``"D4"`` or ``"C4xC2"``; :func:`equivision.groups.parse` reads these back."""
+
+    @abstractmethod
+    def check_element(self, g: Any) -> Any:
+        """Return ``g`` if it is an element of the group, else raise :class:`GroupMismatchError`."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FiniteGroup(Group):
+    """A finite group with elements ``0 .. order - 1``; element 0 is the identity."""
+
+    identity: int = 0
 
     @abstractmethod
     def element_name(self, g: int) -> str:
@@ -111,9 +122,6 @@ class FiniteGroup(ABC):
 
     def __len__(self) -> int:
         return self.order
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ import re
 
 from equivision.errors import GroupMismatchError
 from equivision.groups._base import FiniteGroup
+from equivision.groups._orthogonal import OrthogonalGroup, PlaneGroup
 from equivision.groups._planar import PlanarGroup
 from equivision.groups._product import direct_product
 
@@ -45,3 +46,19 @@ def planar(group: FiniteGroup | str) -> PlanarGroup:
     if not isinstance(parsed, PlanarGroup):
         raise GroupMismatchError(f"group={group!r} does not act on images: use C_n or D_n, such as C4 or D4")
     return parsed
+
+
+def parse_plane(group: PlaneGroup | str) -> PlaneGroup:
+    """As :func:`planar`, with the continuous groups too: ``"SO2"`` and ``"O2"``.
+
+    >>> parse_plane("SO2"), parse_plane("D8")
+    (special_orthogonal(), dihedral(8))
+
+    Raises:
+        GroupMismatchError: the name is not understood, or the group does not act on the plane.
+    """
+    if isinstance(group, OrthogonalGroup):
+        return group
+    if isinstance(group, str) and group.upper() in ("SO2", "O2"):
+        return OrthogonalGroup(reflections=group.upper() == "O2")
+    return planar(group)

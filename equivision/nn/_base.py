@@ -128,7 +128,10 @@ class GroupConvBase(nn.Module):
         if self.transposed:
             first, second = second, first
         slots = (self.group.order,) if self.kernel_on_group else ()
-        return {"weight": (first, second // self.groups, *slots, *self.kernel_size)}
+        taps = self.kernel_size
+        if self.interpolation == "steerable" and (sampling := self._sampling()) is not None:
+            taps = (sampling.shape[2], 1)
+        return {"weight": (first, second // self.groups, *slots, *taps)}
 
     def _tables(self) -> tuple[Tensor, ...]:
         """Index tables that the filter banks gather by, for the arguments ``table_names`` of the functional twin."""
@@ -143,9 +146,11 @@ class GroupConvBase(nn.Module):
 
     @property
     def fan_in(self) -> float:
-        """Number of products summed in one output value."""
+        """Number of products summed in one output value; a moved kernel counts by the square of its norm."""
         slots = self.group.order if self.input_on_group else 1
-        return float(self.in_channels // self.groups * slots * math.prod(self.kernel_size))
+        sampling = self._sampling()
+        taps = math.prod(self.kernel_size) if sampling is None else float(sampling.square().sum()) / self.group.order
+        return float(self.in_channels // self.groups * slots * taps)
 
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""

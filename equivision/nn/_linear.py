@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
-from equivision.functional._linear import linear_table, restriction_slots
+from equivision.functional._linear import induction_table, linear_table, restriction_slots
 from equivision.groups import PlanarGroup, planar
 from equivision.nn._base import Guarantee, check_count, uniform_
 
@@ -118,3 +118,77 @@ class Restrict(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.group!r}, {self.subgroup!r}"
+
+
+class Induce(nn.Module):
+    """Go on with a larger group: learned maps from fields on the subgroup H to fields on G, at every pixel.
+
+    ``y[o, s] = sum_{c, r} w[o, c, r^-1 s] x[c, r] + b[o]``, with r in H: every equivariant map there is. Weights that
+    are 1 on one element of each coset of H, and 0 elsewhere, repeat the values; weights that are 1 on the identity
+    alone fill up with zeros.
+
+    Args:
+        in_channels: fields on the subgroup.
+        out_channels: fields on the group.
+        subgroup: H, a planar group inside G, such as ``"C4"``.
+        group: G, such as ``"C16"``.
+        bias: one number for each field.
+        device, dtype: of the parameters.
+
+    Shape:
+        ``[B, in_channels, |H|, H, W]`` to ``[B, out_channels, |G|, H, W]``; likewise without the spatial axes.
+
+    Equivariance: exact, for the elements of the subgroup. A network that goes from C4 to C16 is equivariant under C4:
+    what its first layers do not know of the finer rotations cannot be had back.
+
+    Raises:
+        GroupMismatchError: the subgroup is not contained in the group.
+
+    Source: the article on the principles of group-equivariant networks (hierarchical groups).
+
+    >>> import torch
+    >>> Induce(3, 2, "C4", "C16")(torch.randn(1, 3, 4, 5, 5)).shape
+    torch.Size([1, 2, 16, 5, 5])
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    weight: Tensor
+    table: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        subgroup: PlanarGroup | str,
+        group: PlanarGroup | str,
+        *,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+            check_count(name, value)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.subgroup, self.group = planar(subgroup), planar(group)
+        table = induction_table(self.group, self.subgroup)
+        shape = (out_channels, in_channels, self.group.order)
+        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        self.register_buffer("table", torch.empty_like(table, device=device), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
+        self.table.copy_(induction_table(self.group, self.subgroup))
+        uniform_(self.weight, 2 / (self.in_channels * self.subgroup.order))
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Float[Tensor, "batch in_channels sub *space"]) -> Float[Tensor, "batch channel group *space"]:
+        """Map."""
+        return functional.induce(x, self.weight, self.bias, group=self.group, subgroup=self.subgroup, table=self.table)
+
+    def extra_repr(self) -> str:
+        parts = f"{self.in_channels}, {self.out_channels}, {self.subgroup!r}, {self.group!r}"
+        return parts + ("" if self.bias is not None else ", bias=False")

@@ -1,6 +1,9 @@
-"""Real representations of finite groups and the Fourier transform on a group. NumPy only."""
+"""Real representations of finite groups, SO(2) and O(2), and the Fourier transform on a group. NumPy only."""
 
 from equivision.reps._base import Representation as Representation
+from equivision.reps._blocks import Block as Block
+from equivision.reps._blocks import blocks as blocks
+from equivision.reps._blocks import invariants as invariants
 from equivision.reps._derived import change_basis as change_basis
 from equivision.reps._derived import decompose as decompose
 from equivision.reps._derived import induced as induced
@@ -16,6 +19,11 @@ from equivision.reps._irreps import irreps as irreps
 from equivision.reps._irreps import multiplicities as multiplicities
 from equivision.reps._irreps import sign as sign
 from equivision.reps._irreps import trivial as trivial
+from equivision.reps._lines import BandLimited as BandLimited
+from equivision.reps._lines import Line as Line
+from equivision.reps._lines import band_limit as band_limit
+from equivision.reps._lines import band_limited as band_limited
+from equivision.reps._lines import line_of as line_of
 from equivision.reps._parse import parse as parse
 from equivision.reps._permutation import quotient as quotient
 from equivision.reps._permutation import regular as regular

@@ -1,15 +1,17 @@
 """Representations as values: the parameters are stored, the matrices are computed when asked for."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equivision.errors import ConfigError, GroupMismatchError
-from equivision.groups import FiniteGroup
+from equivision.groups import FiniteGroup, Group
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -17,17 +19,17 @@ IntArray = NDArray[np.intp]
 
 @dataclass(frozen=True, repr=False)
 class Representation(ABC):
-    """A homomorphism rho from a finite group to the orthogonal ``size`` x ``size`` matrices, in float64.
+    """A homomorphism rho from a group to the orthogonal ``size`` x ``size`` matrices, in float64.
 
     Representations are frozen, hashable, picklable values: two are equal when they are built from the same
     parameters, and ``repr`` gives the expression that builds them again. ``a + b`` is the direct sum, ``3 * a`` that of
     three copies, ``a * b`` the tensor product. ``name`` is a text that :func:`equivision.reps.parse` reads.
 
     Attributes:
-        group: the group that is represented.
+        group: the group that is represented: a finite one, SO(2) or O(2).
     """
 
-    group: FiniteGroup
+    group: Group
 
     @property
     @abstractmethod
@@ -52,14 +54,23 @@ class Representation(ABC):
             )
         return np.argmax(self.matrices, axis=2)
 
+    def _matrix_at(self, g: Any) -> FloatArray:
+        """The matrix of an element of a continuous group, ``[size, size]``."""
+        raise GroupMismatchError(f"{self!r} is a representation of {self.group.name}, which is not continuous")
+
     @property
     def matrices(self) -> FloatArray:
-        """The matrices of all elements, ``[order, size, size]`` (read-only, computed once for equal values)."""
+        """The matrices of all elements, ``[order, size, size]`` (read-only, computed once for equal values).
+
+        Raises:
+            GroupMismatchError: the group is SO(2) or O(2): use :meth:`matrix`, or restrict to C_n or D_n.
+        """
         return _matrices(self)
 
-    def matrix(self, g: int) -> FloatArray:
+    def matrix(self, g: Any) -> FloatArray:
         """The matrix of element g, ``[size, size]`` (read-only)."""
-        return self.matrices[self.group.check_element(g)]
+        element = self.group.check_element(g)
+        return self.matrices[element] if isinstance(self.group, FiniteGroup) else self._matrix_at(element)
 
     @property
     def character(self) -> FloatArray:
@@ -88,10 +99,15 @@ class Representation(ABC):
         """
         return self.permutations[self.group.check_element(g)]
 
+    @property
+    def fields(self) -> tuple["Representation", ...]:
+        """The terms of a direct sum; of anything else, itself alone."""
+        return (self,)
+
     def __add__(self, other: "Representation") -> "Representation":
         if not isinstance(other, Representation):
             return NotImplemented
-        return DirectSum(self.group, (*_terms(self), *_terms(other)))
+        return DirectSum(self.group, (*self.fields, *other.fields))
 
     def __mul__(self, other: "Representation") -> "Representation":
         return TensorProduct(self.group, self, other) if isinstance(other, Representation) else NotImplemented
@@ -101,11 +117,30 @@ class Representation(ABC):
             return NotImplemented
         if count < 1:
             raise ConfigError(f"{count} * {self!r}: the number of copies must be at least 1")
-        return self if count == 1 else DirectSum(self.group, _terms(self) * count)
+        return self if count == 1 else DirectSum(self.group, self.fields * count)
+
+
+class Composite(Representation):
+    """A representation whose matrix at g follows from those of others at g."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Representation, ...]:
+        """The others."""
+
+    @abstractmethod
+    def _combine(self, matrices: Sequence[FloatArray]) -> FloatArray:
+        """``[n, size, size]`` from the matrices of all parts at the same n elements."""
+
+    def _build_matrices(self) -> FloatArray:
+        return self._combine([part.matrices for part in self.parts])
+
+    def _matrix_at(self, g: Any) -> FloatArray:
+        return self._combine([part.matrix(g)[None] for part in self.parts])[0]
 
 
 @dataclass(frozen=True, repr=False)
-class DirectSum(Representation):
+class DirectSum(Composite):
     """Block-diagonal sum; written ``a + b``. Nested sums are flattened."""
 
     terms: tuple[Representation, ...]
@@ -136,18 +171,26 @@ class DirectSum(Representation):
     def is_permutation(self) -> bool:
         return all(term.is_permutation for term in self.terms)
 
-    def _build_matrices(self) -> FloatArray:
-        matrices = np.zeros((self.group.order, self.size, self.size))
+    @property
+    def parts(self) -> tuple[Representation, ...]:
+        return self.terms
+
+    @property
+    def fields(self) -> tuple[Representation, ...]:
+        return self.terms
+
+    def _combine(self, matrices: Sequence[FloatArray]) -> FloatArray:
+        whole = np.zeros((len(matrices[0]), self.size, self.size))
         start = 0
-        for term in self.terms:
-            block = slice(start, start + term.size)
-            matrices[:, block, block] = term.matrices
-            start += term.size
-        return matrices
+        for part in matrices:
+            block = slice(start, start + part.shape[1])
+            whole[:, block, block] = part
+            start += part.shape[1]
+        return whole
 
 
 @dataclass(frozen=True, repr=False)
-class TensorProduct(Representation):
+class TensorProduct(Composite):
     """``g -> kron(left(g), right(g))``; written ``left * right``."""
 
     left: Representation
@@ -168,20 +211,20 @@ class TensorProduct(Representation):
         return f"{bracketed(self.left)} * {bracketed(self.right, also=TensorProduct)}"
 
     def __repr__(self) -> str:
-        left, right = (f"({factor!r})" if isinstance(factor, DirectSum) else repr(factor) for factor in self._factors)
+        left, right = (f"({factor!r})" if isinstance(factor, DirectSum) else repr(factor) for factor in self.parts)
         return f"{left} * ({right})" if isinstance(self.right, TensorProduct) else f"{left} * {right}"
 
     @property
-    def _factors(self) -> tuple[Representation, Representation]:
+    def parts(self) -> tuple[Representation, ...]:
         return self.left, self.right
 
     @property
     def is_permutation(self) -> bool:
         return self.left.is_permutation and self.right.is_permutation
 
-    def _build_matrices(self) -> FloatArray:
-        both = np.einsum("gij,gkl->gikjl", self.left.matrices, self.right.matrices)
-        return both.reshape(self.group.order, self.size, self.size)
+    def _combine(self, matrices: Sequence[FloatArray]) -> FloatArray:
+        left, right = matrices
+        return np.einsum("gij,gkl->gikjl", left, right).reshape(len(left), self.size, self.size)
 
 
 def bracketed(rho: Representation, also: type[Representation] = DirectSum) -> str:
@@ -191,10 +234,6 @@ def bracketed(rho: Representation, also: type[Representation] = DirectSum) -> st
 
 def _shown(term: Representation) -> str:
     return f"({term!r})" if " * " in repr(term) else repr(term)
-
-
-def _terms(representation: Representation) -> tuple[Representation, ...]:
-    return representation.terms if isinstance(representation, DirectSum) else (representation,)
 
 
 @lru_cache(maxsize=64)

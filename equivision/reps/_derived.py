@@ -1,14 +1,17 @@
 """Representations made from others: products, restriction and induction along a homomorphism, another basis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from equivision.errors import GroupMismatchError, ShapeError
-from equivision.groups import Homomorphism, PlanarGroup, inclusion
-from equivision.reps._base import DirectSum, FloatArray, Representation, bracketed
+from equivision.groups import FiniteGroup, Homomorphism, OrthogonalGroup, PlanarGroup, inclusion
+from equivision.reps._base import Composite, DirectSum, FloatArray, Representation, bracketed
 from equivision.reps._irreps import irreps
+from equivision.reps._lines import band_limit, irrep_of_line, line_of
+from equivision.reps._orthogonal import RestrictedToFinite
 
 #: How far a change of basis may be from orthogonal.
 _ORTHOGONAL = 1e-9
@@ -44,6 +47,7 @@ class Restricted(Representation):
 class Induced(Representation):
     """``|G| / |H|`` copies of ``part``, one for each left coset, that G exchanges. Build it with :func:`induced`."""
 
+    group: FiniteGroup
     part: Representation
     along: Homomorphism
 
@@ -77,7 +81,7 @@ class Induced(Representation):
 
 
 @dataclass(frozen=True, repr=False)
-class ChangedBasis(Representation):
+class ChangedBasis(Composite):
     """``g -> Q original(g) Q^T``. Build it with :func:`change_basis`."""
 
     original: Representation
@@ -94,16 +98,24 @@ class ChangedBasis(Representation):
     def __repr__(self) -> str:
         return f"change_basis({self.original!r}, {[list(row) for row in self.basis]!r})"
 
-    def _build_matrices(self) -> FloatArray:
+    @property
+    def parts(self) -> tuple[Representation, ...]:
+        return (self.original,)
+
+    def _combine(self, matrices: Sequence[FloatArray]) -> FloatArray:
         basis = np.array(self.basis)
-        return basis @ self.original.matrices @ basis.T
+        return basis @ matrices[0] @ basis.T
+
+    @property
+    def is_permutation(self) -> bool:
+        return isinstance(self.group, FiniteGroup) and super().is_permutation
 
 
 def restricted(rho: Representation, to: PlanarGroup | Homomorphism) -> Representation:
     """A representation of a group, read as one of a smaller group; the same space, fewer matrices.
 
     Args:
-        rho: representation of G.
+        rho: representation of G, which may be SO(2) or O(2).
         to: a planar subgroup of G, or any homomorphism ``H -> G``.
 
     Raises:
@@ -116,6 +128,10 @@ def restricted(rho: Representation, to: PlanarGroup | Homomorphism) -> Represent
     >>> multiplicities(restricted(irrep(dihedral(4), 4), cyclic(4)))  # E1 of D4 is E1 of C4
     (0, 0, 1)
     """
+    if isinstance(rho.group, OrthogonalGroup):
+        if not isinstance(to, PlanarGroup) or not rho.group.contains(to):
+            raise GroupMismatchError(f"to={to!r} is not a finite subgroup of {rho.group.name}: use C_n or D_n in it")
+        return RestrictedToFinite(to, rho)
     along = to if isinstance(to, Homomorphism) else inclusion(to, _planar(rho))
     if along.target != rho.group:
         raise GroupMismatchError(f"to={along!r} ends in {along.target.name}; {rho!r} is one of {rho.group.name}")
@@ -188,6 +204,13 @@ def decompose(rho: Representation) -> tuple[Representation, FloatArray]:
     >>> decompose(regular(dihedral(4)))[0].name
     'A1 + A2 + B1 + B2 + 2 E1'
     """
+    if isinstance(rho.group, OrthogonalGroup):
+        # all its frequencies stay apart in a finite subgroup with enough rotations, an odd number of them
+        finite, rows = decompose(RestrictedToFinite(rho.group.finite(2 * band_limit(rho) + 1), rho))
+        terms = finite.parts if isinstance(finite, DirectSum) else (finite,)
+        return DirectSum(rho.group, tuple(irrep_of_line(rho.group, line_of(term)) for term in terms)), rows
+    if not isinstance(rho.group, FiniteGroup):
+        raise GroupMismatchError(f"{rho!r} is a representation of {rho.group.name}, whose irreps are not known")
     random, rows, terms = np.random.default_rng(0), np.zeros((0, rho.size)), []
     for part in irreps(rho.group):
         while True:

@@ -8,14 +8,15 @@ and made real by ``a + bi -> [[a, -b], [b, a]]``. None of these groups has one o
 from dataclasses import dataclass
 from functools import lru_cache, singledispatch
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equivision.errors import GroupMismatchError
-from equivision.groups import DirectProduct, FiniteGroup, PlanarGroup
+from equivision.groups import DirectProduct, FiniteGroup, Group, OrthogonalGroup, PlanarGroup
 from equivision.reps._base import FloatArray, IntArray, Representation
+from equivision.reps._orthogonal import OrthogonalIrrep, orthogonal_irrep
 
 
 class IrrepEntry(NamedTuple):
@@ -110,6 +111,7 @@ class Irrep(Representation):
         GroupMismatchError: the group has no irrep of that index, or its irreps are not known.
     """
 
+    group: FiniteGroup
     index: int
 
     def __post_init__(self) -> None:
@@ -154,8 +156,12 @@ class Irrep(Representation):
         return _realify(matrices) if np.iscomplexobj(matrices) else np.array(matrices, dtype=np.float64)
 
 
-def irrep(group: FiniteGroup, index: int) -> Irrep:
-    """The real irrep number ``index`` in the order of :func:`irreps`.
+@overload
+def irrep(group: FiniteGroup, index: int) -> Irrep: ...
+@overload
+def irrep(group: OrthogonalGroup, index: int) -> OrthogonalIrrep: ...
+def irrep(group: Group, index: int) -> Representation:
+    """The real irrep number ``index`` in the order of :func:`irreps`; A, E1, E2, ... of SO2, A1, A2, E1, ... of O2.
 
     >>> from equivision.groups import dihedral
     >>> irrep(dihedral(4), 4).matrix(1).tolist()
@@ -164,7 +170,13 @@ def irrep(group: FiniteGroup, index: int) -> Irrep:
     Raises:
         GroupMismatchError: there is no such irrep.
     """
-    return Irrep(group, index)
+    return orthogonal_irrep(group, index) if isinstance(group, OrthogonalGroup) else Irrep(_finite(group), index)
+
+
+def _finite(group: Group) -> FiniteGroup:
+    if not isinstance(group, FiniteGroup):
+        raise GroupMismatchError(f"group={group!r} is not finite, and its irreps are not known")
+    return group
 
 
 def irreps(group: FiniteGroup) -> tuple[Irrep, ...]:
@@ -185,20 +197,24 @@ def irreps(group: FiniteGroup) -> tuple[Irrep, ...]:
     Raises:
         GroupMismatchError: the irreps of this kind of group are not known.
     """
-    return tuple(Irrep(group, index) for index in range(len(_table(group))))
+    return tuple(Irrep(_finite(group), index) for index in range(len(_table(group))))
 
 
-def trivial(group: FiniteGroup) -> Irrep:
+@overload
+def trivial(group: FiniteGroup) -> Irrep: ...
+@overload
+def trivial(group: OrthogonalGroup) -> OrthogonalIrrep: ...
+def trivial(group: Group) -> Representation:
     """The trivial representation, size 1: every element is the number 1.
 
     >>> from equivision.groups import cyclic
     >>> trivial(cyclic(4))
     trivial(cyclic(4))
     """
-    return Irrep(group, 0)
+    return orthogonal_irrep(group, 0) if isinstance(group, OrthogonalGroup) else Irrep(_finite(group), 0)
 
 
-def sign(group: FiniteGroup) -> Irrep:
+def sign(group: Group) -> Representation:
     """The determinant of the action on the plane, size 1: ``(-1)^f``, so -1 for reflections.
 
     >>> from equivision.groups import dihedral
@@ -208,6 +224,8 @@ def sign(group: FiniteGroup) -> Irrep:
     Raises:
         GroupMismatchError: the group has no reflections.
     """
+    if isinstance(group, OrthogonalGroup) and group.reflections:
+        return orthogonal_irrep(group, 1)
     if not isinstance(group, PlanarGroup) or not group.reflections:
         raise GroupMismatchError(
             f"group={group!r} has no reflections, so it has no sign representation; use dihedral(n), or choose from "
@@ -225,5 +243,7 @@ def multiplicities(representation: Representation) -> tuple[int, ...]:
     (1, 0, 1, 0, 1)
     """
     group, character = representation.group, representation.character
+    if not isinstance(group, FiniteGroup):
+        raise GroupMismatchError(f"{representation!r}: {group.name} has infinitely many irreps; use decompose")
     norms = ((rho, group.order * rho.size / rho.multiplicity) for rho in irreps(group))
     return tuple(round(float(character @ rho.character / norm)) for rho, norm in norms)

@@ -2,27 +2,31 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from equivision.errors import GroupMismatchError
-from equivision.groups import FiniteGroup, Homomorphism, PlanarGroup
-from equivision.groups import parse as parse_group
+from equivision.groups import FiniteGroup, Group, Homomorphism, OrthogonalGroup, PlanarGroup, parse_plane
+from equivision.groups import parse as parse_finite
 from equivision.reps._base import Representation
 from equivision.reps._derived import induced, restricted
-from equivision.reps._irreps import irreps, sign, trivial
+from equivision.reps._irreps import irrep, irreps, sign, trivial
+from equivision.reps._lines import band_limited
+from equivision.reps._orthogonal import names_of
 from equivision.reps._permutation import quotient, regular
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<call>(?:Ind|Res)\(\s*(?P<group>\w+)\s*(?P<images>\[[^\]]*\])?\s*:)"
     r"|(?P<name>[A-Za-z][\w*]*)|(?P<number>\d+)|(?P<mark>[+*()]))"
 )
-_PLAIN: dict[str, Callable[[FiniteGroup], Representation]] = {"regular": regular, "trivial": trivial, "sign": sign}
+_PLAIN: dict[str, Callable[[Any], Representation]] = {"regular": regular, "trivial": trivial, "sign": sign}
 
 
-def parse(text: Representation | str, group: FiniteGroup | str) -> Representation:
+def parse(text: Representation | str, group: Group | str) -> Representation:
     """Read a representation such as ``"2 regular + A1"``; a representation of the group passes through unchanged.
 
     - ``regular``, ``trivial``, ``sign``: these representations;
     - ``A1``, ``E2``, ``AxB``: an irrep by its name (:func:`irreps`);
+    - ``band3``: :func:`band_limited` to frequency 3;
     - ``D4/{e, m}``: the quotient by a subgroup, given by its elements;
     - ``a + b``, ``3 a``: direct sum, copies;
     - ``a * b``, ``(a + b)``: tensor product, brackets; ``*`` binds more tightly than ``+`` and stands between spaces;
@@ -44,7 +48,7 @@ def parse(text: Representation | str, group: FiniteGroup | str) -> Representatio
     >>> rho.size, rho.name
     (20, '2 regular + E1 * E1')
     """
-    of = parse_group(group)
+    of = _group(group)
     if isinstance(text, Representation):
         if text.group != of:
             raise GroupMismatchError(f"{text!r} is a representation of {text.group.name}, not of {of.name}")
@@ -52,10 +56,16 @@ def parse(text: Representation | str, group: FiniteGroup | str) -> Representatio
     return _Reader(str(text), of).whole()
 
 
+def _group(group: Group | str) -> Group:
+    if isinstance(group, Group):
+        return group
+    return parse_plane(group) if group in ("SO2", "O2") else parse_finite(group)
+
+
 class _Reader:
     """A recursive-descent reader of one text."""
 
-    def __init__(self, text: str, group: FiniteGroup) -> None:
+    def __init__(self, text: str, group: Group) -> None:
         self._text, self._group, self._at = text, group, 0
 
     def whole(self) -> Representation:
@@ -67,7 +77,8 @@ class _Reader:
 
     def _error(self) -> GroupMismatchError:
         rest = self._text[self._at :].strip()
-        names = ", ".join(rho.name for rho in irreps(self._group))
+        group = self._group
+        names = names_of(group) if isinstance(group, OrthogonalGroup) else ", ".join(rho.name for rho in _irreps(group))
         return GroupMismatchError(
             f"representation {self._text!r} is not understood {f'from {rest!r} on' if rest else 'at its end'}: write "
             f"sums such as '2 regular + trivial', of regular, the irreps of {self._group.name} ({names}), quotients "
@@ -84,13 +95,13 @@ class _Reader:
         self._at = token.end()
         return True
 
-    def _sum(self, group: FiniteGroup) -> Representation:
+    def _sum(self, group: Group) -> Representation:
         found = self._copies(group)
         while self._takes("+"):
             found = found + self._copies(group)
         return found
 
-    def _copies(self, group: FiniteGroup) -> Representation:
+    def _copies(self, group: Group) -> Representation:
         token = self._next()
         if token is None or token["number"] is None:
             return self._product(group)
@@ -100,13 +111,13 @@ class _Reader:
             raise self._error()
         return count * self._product(group)
 
-    def _product(self, group: FiniteGroup) -> Representation:
+    def _product(self, group: Group) -> Representation:
         found = self._atom(group)
         while self._takes("*"):
             found = found * self._atom(group)
         return found
 
-    def _atom(self, group: FiniteGroup) -> Representation:
+    def _atom(self, group: Group) -> Representation:
         self._at += len(self._text[self._at :]) - len(self._text[self._at :].lstrip())
         if self._text.startswith(f"{group.name}/{{", self._at):
             return self._quotient(group)
@@ -129,16 +140,26 @@ class _Reader:
             raise self._error()
         return found
 
-    def _irrep(self, name: str, group: FiniteGroup) -> Representation:
-        if name in _PLAIN:
+    def _irrep(self, name: str, group: Group) -> Representation:
+        if name in _PLAIN and not (name == "regular" and isinstance(group, OrthogonalGroup)):
             return _PLAIN[name](group)
-        for rho in irreps(group):
+        if band := re.fullmatch(r"band(\d+)", name):
+            return band_limited(group, int(band[1]))
+        if isinstance(group, OrthogonalGroup):
+            number = re.fullmatch(r"E([1-9]\d*)", name)
+            index = {"A": 0, "A1": 0, "A2": 1}.get(name, int(number[1]) + group.reflections if number else -1)
+            if index < 0 or irrep(group, index).name != name:
+                raise self._error()
+            return irrep(group, index)
+        for rho in _irreps(group):
             if rho.name == name:
                 return rho
         raise self._error()
 
-    def _quotient(self, group: FiniteGroup) -> Representation:
+    def _quotient(self, group: Group) -> Representation:
         """``group/{elements}``."""
+        if not isinstance(group, FiniteGroup):
+            raise self._error()
         start, end = self._at + len(group.name) + 2, self._text.find("}", self._at)
         numbers = {group.element_name(g): g for g in range(group.order)}
         elements = _listed(self._text[start:end]) if end >= 0 else [""]
@@ -150,11 +171,15 @@ class _Reader:
         self._at = end + 1
         return quotient(subgroup)
 
-    def _along(self, token: re.Match[str], group: FiniteGroup) -> Representation:
+    def _along(self, token: re.Match[str], group: Group) -> Representation:
         """``Ind(...)`` or ``Res(...)``."""
-        other, up = parse_group(token["group"]), token["call"].startswith("Ind")
+        other, up = _group(token["group"]), token["call"].startswith("Ind")
         self._at = token.end()
         inner = self._closed(self._sum(other))
+        if isinstance(other, OrthogonalGroup) and isinstance(group, PlanarGroup) and not up:
+            return restricted(inner, group)
+        if not isinstance(other, FiniteGroup) or not isinstance(group, FiniteGroup):
+            raise self._error()
         source, target = (other, group) if up else (group, other)
         to: Homomorphism | PlanarGroup
         if token["images"]:
@@ -164,6 +189,10 @@ class _Reader:
         else:
             raise self._error()
         return induced(inner, to) if up else restricted(inner, to)
+
+
+def _irreps(group: Group) -> tuple[Representation, ...]:
+    return irreps(group) if isinstance(group, FiniteGroup) else ()
 
 
 def _listed(text: str) -> list[str]:

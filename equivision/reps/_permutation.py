@@ -9,8 +9,11 @@ from equivision.groups import FiniteGroup, Subgroup
 from equivision.reps._base import FloatArray, IntArray, Representation
 
 
+@dataclass(frozen=True, repr=False)
 class PermutationRepresentation(Representation):
     """A representation that is given by index arrays; the matrices follow from them."""
+
+    group: FiniteGroup
 
     @property
     def is_permutation(self) -> bool:

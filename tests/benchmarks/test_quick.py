@@ -28,6 +28,7 @@ def _threads() -> Iterator[None]:
     [
         ("construction", {"p4cnn", "resnet18 D4"}),
         ("train_step", {"plain", "p4cnn"}),
+        ("any_angle", {"Conv2d", "harmonics", "steerable", "irreps"}),
         ("networks", {"plain", "plain separable", "equivariant", "equivariant, frozen"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
     ],

@@ -42,7 +42,7 @@ PAIRS = [
 
 
 def assert_orthogonal_homomorphism(rho: Representation) -> None:
-    table = rho.group.table
+    table = rho.group.table  # pyright: ignore[reportAttributeAccessIssue]
     products = np.einsum("gij,hjk->ghik", rho.matrices, rho.matrices)
     np.testing.assert_allclose(products, rho.matrices[table], rtol=0, atol=1e-12)
     eye = np.broadcast_to(np.eye(rho.size), rho.matrices.shape)

@@ -1,0 +1,117 @@
+"""Batch norm of feature maps of any representation."""
+
+import torch
+from torch import Tensor, nn
+
+from equivision.functional._fields import check_channels
+from equivision.groups import PlaneGroup
+from equivision.nn._fields import FieldModule, Maps
+from equivision.reps import Representation, invariants
+
+
+class FieldBatchNorm2d(FieldModule):
+    """Batch norm over the fields of a representation.
+
+    Of every field, the mean of the part that no element changes is taken away, and what is left is divided by the root
+    of the mean square of all its channels. On regular fields this is batch norm with statistics shared over the group,
+    on invariants ordinary batch norm; fields without an invariant part keep their mean.
+
+    Args:
+        rep: any representation of C_n, D_n, SO(2) or O(2), or its name.
+        eps, momentum, affine: as in :class:`torch.nn.BatchNorm2d`; the shift only has the directions that no element
+            changes.
+        group: needed where the representation is given by name.
+        device, dtype: of the parameters.
+
+    Shape:
+        ``[B, rep.size, H, W]`` to the same.
+
+    Equivariance: exact.
+
+    Source: Weiler & Cesa 2019, section 2.7; Worrall et al. 2017, section 4.2.
+
+    >>> FieldBatchNorm2d("2 regular + E1", group="D4")(torch.randn(4, 18, 5, 5)).shape
+    torch.Size([4, 18, 5, 5])
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    still: Tensor
+    field: Tensor
+
+    def __init__(
+        self,
+        rep: Representation | str,
+        *,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        group: PlaneGroup | str | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(rep, group)
+        self.eps, self.momentum, self.affine = eps, momentum, affine
+        still = torch.from_numpy(invariants(self.rep))  # orthonormal rows
+        fields, invariant = len(self.rep.fields), len(still)
+        options = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.empty(fields, **options)) if affine else None
+        self.bias = nn.Parameter(torch.empty(invariant, **options)) if affine and invariant else None
+        self.register_buffer("running_mean", torch.empty(invariant, **options))
+        self.register_buffer("running_var", torch.empty(fields, **options))
+        self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device))
+        self.register_buffer("still", still.to(device), persistent=False)
+        number = torch.cat([torch.full((field.size,), i) for i, field in enumerate(self.rep.fields)])
+        self.register_buffer("field", number.to(device), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Scales are 1, shifts 0; the running statistics those of a standard normal."""
+        for ones in (self.weight, self.running_var):
+            if ones is not None:
+                nn.init.ones_(ones)
+        for zeros in (self.bias, self.running_mean, self.num_batches_tracked):
+            if zeros is not None:
+                nn.init.zeros_(zeros)
+
+    def forward(self, x: Maps) -> Maps:
+        """Normalise every field."""
+        check_channels(x, self.rep.size, "FieldBatchNorm2d")
+        if self.training:
+            mean, var = self._statistics(x)
+        else:
+            mean, var = self.running_mean, self.running_var
+        scale, shift = self.affine_map(mean, var)
+        return x * scale.view(1, -1, 1, 1).to(x.dtype) + shift.view(1, -1, 1, 1).to(x.dtype)
+
+    def affine_map(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        """What normalising with these statistics is: a factor and a shift for every channel."""
+        still = self.still.to(mean.dtype)
+        scale = torch.rsqrt(var + self.eps)
+        scale = scale if self.weight is None else scale * self.weight
+        scale = scale.index_select(0, self.field)
+        shift = -scale * (mean @ still)
+        # a shift of size 1 in every channel, as torch's is, for fields whose channels are exchanged
+        return scale, shift if self.bias is None else shift + self.bias @ (still / still.abs().amax(1, keepdim=True))
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean along the invariant directions and mean square of every field; the running ones follow."""
+        wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        still = self.still.to(wide.dtype)
+        var, mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
+        along = still @ mean
+        square = var + (mean - along @ still) ** 2
+        sizes = torch.bincount(self.field, minlength=len(self.running_var)).to(wide.dtype)
+        var = square.new_zeros(len(self.running_var)).index_add(0, self.field, square) / sizes
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            count = x.numel() / x.shape[1] * sizes
+            unbiased = var * count / (count - 1).clamp_min(1)
+            self.running_mean.lerp_(along.to(self.running_mean.dtype), self.momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+        return along, var
+
+    def extra_repr(self) -> str:
+        given = (("eps", self.eps, 1e-5), ("momentum", self.momentum, 0.1), ("affine", self.affine, True))
+        return ", ".join([repr(self.rep), *(f"{name}={value!r}" for name, value, plain in given if value != plain)])
