@@ -202,6 +202,53 @@ def _transposed() -> Iterator[Case]:
     yield Case(_label(kind, D1, free), partial(kind, 2, 4, group=D1, **free), D1)
 
 
+ATTENTIVE: tuple[dict[str, Any], ...] = (
+    {"kernel_size": 3, "padding": 1, "attention_size": 3},
+    {"kernel_size": 2, "reduction": 1},
+    {"kernel_size": 4, "padding": 1, "bias": False, "attention_size": 5},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "attention_size": 3},
+    {"kernel_size": 2, "dilation": 3, "stride": 2, "padding": 1, "attention_size": 1},
+    {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "attention_size": 3, "reduction": 8},
+)
+
+
+def _attentive() -> Iterator[Case]:
+    for kind in (evnn.AttentiveLiftConv2d, evnn.AttentiveGroupConv2d):
+        for group in GROUPS:
+            for i, options in enumerate(ATTENTIVE):
+                kernel, dilation = options["kernel_size"], options.get("dilation", 1)
+                yield Case(
+                    _label(kind, group, options),
+                    partial(kind, 2, 3, group=group, **options),
+                    group,
+                    sizes=_fitting_sizes(kernel, options.get("stride", 1), options.get("padding", 0), dilation),
+                    on_group=kind is evnn.AttentiveGroupConv2d,
+                    representative=group == C4 or (group == D4 and i == 0),
+                )
+        for group in OBLONG_GROUPS:
+            make = partial(kind, 2, 3, group=group, **OBLONG[0], attention_size=3)
+            on_group = kind is evnn.AttentiveGroupConv2d
+            yield Case(f"{kind.__name__}-{group}-oblong", make, group, ((7, 6), (5, 5)), on_group)
+
+
+def _attention() -> Iterator[Case]:
+    layers: tuple[tuple[type[nn.Module], tuple[int, ...], dict[str, Any]], ...] = (
+        (evnn.ChannelAttention2d, (2,), {}),
+        (evnn.ChannelAttention2d, (2,), {"reduction": 1}),
+        (evnn.SpatialAttention2d, (3,), {}),
+        (evnn.SpatialAttention2d, (7,), {"dilation": 2}),
+        (evnn.CoAttention2d, (2,), {}),
+    )
+    for kind, arguments, options in layers:
+        for group in GROUPS:
+            for on_group in (True, False):
+                chosen = options if on_group else {**options, "on_group": False}
+                make = partial(kind, *arguments, group=group, **chosen)
+                yield Case(
+                    _label(kind, group, chosen), make, group, on_group=on_group, representative=group in (C4, D1)
+                )
+
+
 def _windows() -> Iterator[Case]:
     options: tuple[dict[str, Any], ...] = (
         {"kernel_size": 2},
@@ -454,6 +501,8 @@ CASES: tuple[Case, ...] = (
     *_algorithms(),
     *_separable(),
     *_transposed(),
+    *_attentive(),
+    *_attention(),
     *_windows(),
     *_resolution(),
     *_over_the_group(),

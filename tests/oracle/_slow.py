@@ -92,6 +92,45 @@ def separable(
     return y
 
 
+def sigmoid(value: float) -> float:
+    return float(1 / (1 + np.exp(-value)))
+
+
+def attentive(
+    x: Array, psi: Array, squeeze: Array, excite: Array, spatial: Array, bias: Array, group: PlanarGroup, stride: int,
+    padding: int, dilation: int,
+) -> Array:  # fmt: skip
+    """``y[o](t, h) = b[o] + sum_{c, s} B[o, h, s](t) A[o, h, c, s] z[o, h, c, s](t)``, one output map at a time."""
+    size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)
+    places = list(product(range(size[0]), range(size[1])))
+    y = np.zeros((len(x), len(psi), group.order, *size))
+    for b, o, h in product(range(len(x)), range(len(psi)), range(group.order)):
+        y[b, o, h] = bias[o]
+        for s in range(x.shape[2]):
+            slot = group.product(group.inverse(h), s)
+            z = np.zeros((x.shape[1], *size))
+            for c, t in product(range(x.shape[1]), places):
+                z[c][t] = correlate(x[b, c, s], psi[o, c, slot], h, group, t, stride, padding, dilation)
+            z *= channel_gates(z, squeeze[o, :, :, slot], excite[o, :, :, slot])[:, None, None]
+            seen, half = (z.mean(0), z.max(0)), spatial.shape[-1] // 2
+            for t in places:
+                score = sum(correlate(seen[i], spatial[o, i, slot], h, group, t, 1, half, 1) for i in range(len(seen)))
+                y[b, o, h][t] += sigmoid(score) * z[(slice(None), *t)].sum()
+    return y
+
+
+def channel_gates(z: Array, squeeze: Array, excite: Array) -> Array:
+    """``sigmoid(M(mean z) + M(max z))``, where ``M(v)[c] = sum_r excite[c, r] max(sum_c' squeeze[r, c'] v[c'], 0)``."""
+    gates = np.zeros(len(z))
+    for c in range(len(z)):
+        score = 0.0
+        for pooled in (z.mean((1, 2)), z.max((1, 2))):
+            for r in range(len(squeeze)):
+                score += excite[c, r] * max(sum(squeeze[r, d] * pooled[d] for d in range(len(z))), 0.0)
+        gates[c] = sigmoid(score)
+    return gates
+
+
 def project(x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int) -> Array:
     """``y[o](t) = b[o] + sum_{c, h, p} x[c](p, h) psi[o, c](h^-1 (p - t))``."""
     size = out_size(x.shape[-2:], psi.shape[-2:], stride, padding, dilation)

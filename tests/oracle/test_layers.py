@@ -59,6 +59,26 @@ class TestConvolutions:
         fast = functional.project_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
         agree(fast, _slow.project(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
+    def test_attentive(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        k, s, p, d = window
+        x, psi, bias = random(1, 2, group.order, *SIZE.get(window, (3, 3))), random(2, 2, group.order, k, k), random(2)
+        gates = random(2, 3, 2, group.order), random(2, 2, 3, group.order), random(2, 2, group.order, 3, 3)
+        fast = functional.attentive_group_conv2d(x, psi, *gates, bias, group=group, stride=s, padding=p, dilation=d)
+        parts = [part.numpy() for part in (x, psi, *gates, bias)]
+        agree(fast, _slow.attentive(*parts, group, s, p, d))
+
+    def test_attentive_lift(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
+        """The formula on the group with one slot, whose kernels are the same for all elements."""
+        k, s, p, d = window
+        x, psi, bias = random(2, 2, *SIZE.get(window, (5, 3))), random(2, 2, k, k), random(2)
+        gates = random(2, 1, 2), random(2, 2, 1), random(2, 2, 5, 5)
+        fast = functional.attentive_lift_conv2d(x, psi, *gates, bias, group=group, stride=s, padding=p, dilation=d)
+        over_slots = [
+            part.unsqueeze(axis).expand(*part.shape[:axis], group.order, *part.shape[axis:]).numpy()
+            for part, axis in zip((psi, *gates), (2, 3, 3, 2), strict=True)
+        ]
+        agree(fast, _slow.attentive(x.unsqueeze(2).numpy(), *over_slots, bias.numpy(), group, s, p, d))
+
     def test_transpose(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
         k, s, p, d = window
         x, psi, bias = random(1, 2, group.order, 3, 2), random(2, 1, group.order, k, k), random(1)
