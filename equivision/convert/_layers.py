@@ -11,8 +11,11 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from equivision import functional
+from equivision.functional._attention import group_attention, lift_attention
 from equivision.functional._resample import blur_window, gaussian_taps
 from equivision.nn import (
+    AttentiveGroupConv2d,
+    AttentiveLiftConv2d,
     AvgPool2d,
     BlurPool2d,
     FieldBatchNorm2d,
@@ -33,6 +36,7 @@ SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d
 CONVOLUTIONS: tuple[type[nn.Module], ...] = (
     LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d,
 )  # fmt: skip
+ATTENTIVE: tuple[type[nn.Module], ...] = (AttentiveLiftConv2d, AttentiveGroupConv2d)
 SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d)
 
 
@@ -80,6 +84,31 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
         return [first, _conv(bank, bias, nn.Conv2d, **window, groups=bank.shape[0])]
     weight = layer.spatial.unsqueeze(2) * layer.pointwise[..., None, None]
     return [_conv(functional.group_filters(weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+
+
+class AttentiveParts(NamedTuple):
+    """An attentive convolution in parts of torch, with shapes as in :mod:`equivision.functional._attention`."""
+
+    products: _ConvNd
+    attend: _ConvNd
+    squeeze: Tensor
+    excite: Tensor
+    bias: Tensor | None
+
+
+@torch.no_grad()
+def plain_attention(layer: AttentiveLiftConv2d | AttentiveGroupConv2d) -> AttentiveParts:
+    """The convolutions before and behind the gates, and the parameters of the gates, expanded over the group."""
+    expand = lift_attention if isinstance(layer, AttentiveLiftConv2d) else group_attention
+    bank = expand(*layer.attention, layer.group).of_fields(0, layer.out_channels)
+    slots, border = bank.squeeze.shape[3], layer.attention_size // 2
+    window: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
+    window |= {"padding_mode": layer.padding_mode, "groups": layer.in_channels * slots}
+    products = _conv(bank.filters, None, nn.Conv2d, **window)
+    attend = _conv(bank.spatial, None, nn.Conv2d, padding=border, groups=bank.spatial.shape[0])
+    bias = _repeated(layer.bias, layer.group.order)
+    gates = bank.squeeze.detach().clone(), bank.excite.detach().clone()
+    return AttentiveParts(products, attend, *gates, None if bias is None else bias.detach()[:, None, None])
 
 
 @torch.no_grad()

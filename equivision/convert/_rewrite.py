@@ -8,10 +8,12 @@ import itertools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import fx, nn
+from torch.fx.proxy import GraphAppendingTracer
 from torch.nn.modules.conv import _ConvNd
 
 from equivision.convert import _layers as plain
@@ -20,6 +22,7 @@ from equivision.convert._trace import known_as
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
 from equivision.functional._checks import pair
+from equivision.functional._attention import attended_sum
 from equivision.functional._resample import blur_window
 from equivision.functional._steerable import on_grid
 from equivision.groups import PlanarGroup
@@ -38,8 +41,8 @@ from equivision.nn import (
 
 #: Our layers.
 LAYERS = (
-    *plain.CONVOLUTIONS, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict, Induce, SteerableConv2d,
-    FieldBatchNorm2d,
+    *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict, Induce,
+    SteerableConv2d, FieldBatchNorm2d,
 )  # fmt: skip
 _AXES = {-2: "height", -1: "width"}
 
@@ -131,6 +134,8 @@ class Rewriter:
         self._check_hooks(name, module)
         if kind in plain.CONVOLUTIONS:
             return self._group_conv(node, name, module)
+        if kind in plain.ATTENTIVE:
+            return self._attentive(node, name, module)
         if kind in plain.SPATIAL:
             return self._spatial(node, name, module)
         if kind is SteerableConv2d:
@@ -198,6 +203,31 @@ class Rewriter:
         return self._finish(
             node, Value(self._new.call_module(self._part((name, norm), name, build), (maps,)), None, 4), norm
         )
+
+    def _attentive(self, node: fx.Node, name: str, module: Any) -> Value:
+        """Two ordinary convolutions with gates between them: what the layer does, traced on the new graph."""
+        source, graph = _argument(node), self._new
+        tracer = GraphAppendingTracer(graph)
+        maps = self._flat(source) if module.input_on_group else self._whole(source)
+        if module.strict:
+            self._guard_stride(maps, name, module, module.dilation)
+        if f"{name}.products" not in self._parts:
+            found = plain.plain_attention(module)
+            self._parts |= {f"{name}.{part}": value for part, value in found._asdict().items() if value is not None}
+
+        def called(part: str, x: fx.Proxy) -> fx.Proxy:
+            return fx.Proxy(graph.call_module(f"{name}.{part}", (x.node,)), tracer)
+
+        def constant(part: str) -> Any:
+            return fx.Proxy(graph.get_attr(f"{name}.{part}"), tracer)
+
+        gates = constant("squeeze"), constant("excite")
+        fields, slots = module.in_channels, module.group.order if module.kernel_on_group else 1
+        attend: Any = partial(called, "attend")
+        products: Any = called("products", fx.Proxy(maps, tracer))
+        out: Any = attended_sum(products, *gates, attend, fields=fields, slots=slots)
+        out = out if module.bias is None else out + constant("bias")
+        return Value(out.node, (module.out_channels, module.group.order), 5)
 
     def _spatial(self, node: fx.Node, name: str, module: Any) -> Value:
         """A layer over space runs on maps, whether they belong to a group or not."""
