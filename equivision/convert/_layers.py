@@ -53,7 +53,8 @@ def _conv(bank: Tensor, bias: Tensor | None, kind: type[nn.Conv2d | nn.ConvTrans
         maps_in, maps_out = bank.shape[1] * groups, bank.shape[0]
     size = (bank.shape[-2], bank.shape[-1])
     conv = kind(maps_in, maps_out, size, **options, bias=bias is not None, device="meta")
-    conv.weight = nn.Parameter(bank.detach().clone(), requires_grad=False)
+    weight = bank.detach().clone(memory_format=torch.contiguous_format)  # torch.export saves no other completely
+    conv.weight = nn.Parameter(weight, requires_grad=False)
     if bias is not None:
         conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return conv.eval()
@@ -107,8 +108,8 @@ def plain_attention(layer: AttentiveLiftConv2d | AttentiveGroupConv2d) -> Attent
     products = _conv(bank.filters, None, nn.Conv2d, **window)
     attend = _conv(bank.spatial, None, nn.Conv2d, padding=border, groups=bank.spatial.shape[0])
     bias = _repeated(layer.bias, layer.group.order)
-    gates = bank.squeeze.detach().clone(), bank.excite.detach().clone()
-    return AttentiveParts(products, attend, *gates, None if bias is None else bias.detach()[:, None, None])
+    squeeze, excite = (gate.detach().clone(memory_format=torch.contiguous_format) for gate in bank[1:3])
+    return AttentiveParts(products, attend, squeeze, excite, None if bias is None else bias.detach()[:, None, None])
 
 
 @torch.no_grad()

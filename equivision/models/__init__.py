@@ -1,10 +1,18 @@
 """Networks by name, one file an architecture."""
 
+from equivision.models._class_maps import ClassMapNet as ClassMapNet
+from equivision.models._class_maps import a_p4cnn as a_p4cnn
+from equivision.models._class_maps import alpha_p4cnn as alpha_p4cnn
+from equivision.models._class_maps import dren as dren
+from equivision.models._class_maps import f_p4cnn as f_p4cnn
+from equivision.models._cnn13 import CNN13 as CNN13
+from equivision.models._cnn13 import cnn13 as cnn13
 from equivision.models._registry import create_model as create_model
 from equivision.models._registry import list_models as list_models
 from equivision.models._registry import register as register
 from equivision.models._resnet import BasicBlock as BasicBlock
 from equivision.models._resnet import ResNet as ResNet
+from equivision.models._resnet import resnet6 as resnet6
 from equivision.models._resnet import resnet18 as resnet18
 from equivision.models._resnet44 import PreActivationBlock as PreActivationBlock
 from equivision.models._resnet44 import ResNet44 as ResNet44

@@ -4,19 +4,23 @@ import pytest
 import torch
 from torch import nn
 
+from equivision.errors import GridError
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from equivision.models import create_model, list_models
 from equivision.nn import SeparableGroupConv2d
 from equivision.testing import assert_equivariant, equivariance_error, random_input, randomize_, sample_elements
+from tests.convert.test_freeze import lively
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
 FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
 PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3}
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
+CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 #: Models with a symmetry, with their default groups and the channels of their images.
 SYMMETRIC = {
     "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
+    "resnet6": (C4, 3), "cnn13": (C4, 3), **dict.fromkeys(CLASS_MAPS, (C4, 1)),
     **dict.fromkeys(RESNET44, (D4, 3)),
 }  # fmt: skip
 
@@ -36,6 +40,41 @@ def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
 def test_small_networks(name: str, group: PlanarGroup, size: int) -> None:
     net = randomize_(create_model(name, group=group, width=8).double().eval())
     assert_equivariant(net, random_input(1, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("size", [28, 30])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize("name", CLASS_MAPS)
+def test_networks_with_class_maps(name: str, group: PlanarGroup, size: int) -> None:
+    x = random_input(1, (size, size))
+    net = lively(create_model(name, group=group, width=4 if name == "alpha_p4cnn" else 8), x)
+    assert_equivariant(net, x, group=group)
+    with torch.no_grad():  # it depends on its input
+        assert float((net(x)[0] - net(x)[1]).abs().max()) > FAR * float(net(x).abs().max())
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_dren_with_a_decycle_layer(group: PlanarGroup) -> None:
+    net = randomize_(create_model("dren", group=group, width=8, head="decycle").double().eval())
+    for size in (28, 30):
+        assert_equivariant(net, random_input(1, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_cnn13(group: PlanarGroup) -> None:
+    net = lively(create_model("cnn13", group=group, width=4), random_input(3, (32, 32), batch=4))
+    for size in (12, 28, 32):
+        assert_equivariant(net, random_input(3, (size, size)), group=group)
+    if group.order > 2:
+        with pytest.raises(GridError, match="MaxPool2d: height 15"):
+            net(random_input(3, (30, 30)))
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_resnet6(group: PlanarGroup) -> None:
+    net = randomize_(create_model("resnet6", group=group, width=2).double().eval())
+    for size in (31, 32):
+        assert_equivariant(net, random_input(3, (size, size)), group=group)
 
 
 @pytest.mark.parametrize("size", [32, 33, 64, 65])
@@ -108,7 +147,7 @@ def test_resnet_with_the_small_stem_on_96() -> None:
 @pytest.mark.parametrize("name", sorted(SYMMETRIC))
 def test_default_group_in_float32(name: str) -> None:
     group, channels = SYMMETRIC[name]
-    net = randomize_(create_model(name, width=8 if name in SMALL else 4, in_channels=channels).eval())
+    net = randomize_(create_model(name, width=8 if name in (*SMALL, *CLASS_MAPS) else 4, in_channels=channels).eval())
     assert_equivariant(net, random_input(channels, (28, 28), dtype=torch.float32), group=group)
 
 

@@ -24,7 +24,8 @@ def parameters(net: nn.Module) -> int:
 
 
 PLAIN = ("z2cnn", "c_z2cnn", "resnet44")
-DIGIT_MODELS = ("z2cnn", "c_z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
+CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
+DIGIT_MODELS = ("z2cnn", "c_z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn", *CLASS_MAPS)
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 
 
@@ -37,7 +38,8 @@ def channels_of(name: str) -> int:
     ("name", "width", "count"),
     [
         ("z2cnn", 20, 25_210), ("c_z2cnn", 57, 25_603), ("p4cnn", 10, 24_810), ("g_p4cnn", 17, 25_255),
-        ("gc_p4cnn", 30, 24_640), ("p4mcnn", 7, 24_202),
+        ("gc_p4cnn", 30, 24_640), ("p4mcnn", 7, 24_202), ("alpha_p4cnn", 10, 73_130), ("f_p4cnn", 10, 29_462),
+        ("a_p4cnn", 9, 20_746), ("dren", 10, 24_560),
     ],
 )  # fmt: skip
 def test_parameter_counts(name: str, width: int, count: int) -> None:
@@ -80,6 +82,52 @@ def test_parameter_count_of_the_residual_network() -> None:
     assert parameters(create_model("resnet18", group="C1")) == 11_173_962
     for group in ("C2", "C4", "D1", "D2", "D4"):
         assert parameters(create_model("resnet18", group=group)) / 11_173_962 == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "plain"), [("cnn13", 3_121_802), ("resnet6", 38_378)])
+def test_group_versions_have_about_the_parameters_of_the_plain_network(name: str, plain: int) -> None:
+    assert parameters(create_model(name, group="C1")) == plain
+    for group in ("C2", "C4", "D1", "D2", "D4"):
+        assert parameters(create_model(name, group=group)) / plain == pytest.approx(1, abs=0.1)
+
+
+def test_parameters_of_the_parts_of_attention() -> None:
+    """What the study counts: convolutions, channel and spatial attention, batch norm."""
+    counts = {"weight": 0, "squeeze": 0, "excite": 0, "spatial": 0}
+    net = create_model("alpha_p4cnn")
+    for layer in net.modules():
+        if isinstance(layer, ev.nn.AttentiveLiftConv2d | ev.nn.AttentiveGroupConv2d):
+            for name, parameter in layer.named_parameters():
+                counts[name] += parameter.numel()
+    assert (counts["weight"], counts["squeeze"] + counts["excite"]) == (24_490, 6 * 4_000 + 20)
+    assert counts["spatial"] == 980 + 6 * 3_920
+    assert parameters(net) - sum(counts.values()) == 120
+
+
+def test_dren_with_a_decycle_layer_has_a_kernel_for_all_slots_of_the_last() -> None:
+    assert parameters(create_model("dren", head="decycle")) == 19_760
+
+
+def ordinary_cnn13() -> nn.Sequential:
+    """The network over C1, written with torch's layers."""
+
+    def conv(i: int, o: int, taps: int = 3, padding: int = 1) -> tuple[nn.Module, ...]:
+        return nn.Conv2d(i, o, taps, padding=padding, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(0.1)
+
+    return nn.Sequential(
+        *conv(3, 2), *conv(2, 2), *conv(2, 2), nn.MaxPool2d(2), *conv(2, 4), *conv(4, 4), *conv(4, 4), nn.MaxPool2d(2),
+        *conv(4, 8, padding=0), *conv(8, 4, 1, 0), *conv(4, 2, 1, 0), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(2, 10),
+    )  # fmt: skip
+
+
+def test_the_13_layer_network_over_the_trivial_group_is_the_ordinary_one() -> None:
+    plain = randomize_(ordinary_cnn13().double().eval())
+    ours = create_model("cnn13", group="C1", width=2).double().eval()
+    weights = zip(ours.state_dict().items(), plain.state_dict().values(), strict=True)
+    ours.load_state_dict({name: weight.reshape(value.shape) for (name, value), weight in weights})
+    x = random_input(3, (32, 32))
+    torch.testing.assert_close(ours(x), plain(x), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -128,7 +176,7 @@ def test_life_after_training(name: str) -> None:
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("name", ["p4cnn", "g_p4cnn", "gc_p4cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["p4cnn", "g_p4cnn", "gc_p4cnn", "resnet18", "resnet6", "cnn13", *CLASS_MAPS])
 def test_compile(name: str) -> None:
     channels = channels_of(name)
     net = randomize_(create_model(name, width=1).double().eval())
@@ -179,7 +227,7 @@ class TestErrors:
 
     def test_unknown_name(self) -> None:
         with pytest.raises(
-            ConfigError, match="model 'resnet50' is not known: choose one of c_z2cnn, g_p4cnn, g_p4m_resnet44, gc_p4cnn"
+            ConfigError, match="model 'resnet50' is not known: choose one of a_p4cnn, alpha_p4cnn, c_z2cnn, cnn13, dren"
         ):
             create_model("resnet50")
 
@@ -221,6 +269,16 @@ class TestErrors:
     def test_no_channels_or_classes(self, name: str, argument: str) -> None:
         with pytest.raises(ConfigError, match=f"{argument}=0: give a whole number of at least 1"):
             create_model(name, **{argument: 0})
+
+    def test_unknown_head_and_attention(self) -> None:
+        with pytest.raises(ConfigError, match="head='sum' is not known: choose 'max' or 'decycle'"):
+            create_model("dren", head="sum")
+        with pytest.raises(ConfigError, match="attention='soft' is not known: choose one of none, products, input, co"):
+            ev.models.ClassMapNet(2, cyclic(4), 1, 10, attention="soft")  # pyright: ignore[reportArgumentType]
+
+    def test_growth(self) -> None:
+        with pytest.raises(ConfigError, match="growth=0: give a whole number of at least 1"):
+            ev.models.ResNet((1, 1), group="C4", width=2, growth=0)
 
     def test_unknown_stem(self) -> None:
         with pytest.raises(ConfigError, match="stem='tiny' is not known: choose 'small' or 'large'"):
