@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
 NEEDS_DATA = pytest.mark.skipif(
     not os.environ.get("EQUIVISION_DATA"),
-    reason="set EQUIVISION_DATA to the folder that holds mnist/ to run this recipe",
+    reason="set EQUIVISION_DATA to the folder that holds mnist/ and cifar10/ to run this recipe",
 )
 
 
@@ -26,13 +26,14 @@ def _environment_as_it_was() -> Iterator[None]:
 
 
 def parameters() -> list[object]:
-    marks = {path: [pytest.mark.data, NEEDS_DATA] if "mnist" in path.stem else [] for path in RECIPES}
+    marks = {path: [] if path.stem.startswith("digits-") else [pytest.mark.data, NEEDS_DATA] for path in RECIPES}
     return [pytest.param(path, marks=marks[path], id=path.stem) for path in RECIPES]
 
 
 def test_there_are_recipes() -> None:
-    models = ("z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
-    names = {"digits-z2cnn", "digits-p4cnn", *(f"rotated-mnist-{model}" for model in models)}
+    models = ("z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn", "alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
+    names = {"digits-z2cnn", "digits-p4cnn", "cifar10-cnn13", "cifar10-resnet6"}
+    names |= {*(f"rotated-mnist-{model}" for model in models)}
     assert names <= {path.stem for path in RECIPES}
 
 
