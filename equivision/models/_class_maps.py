@@ -129,7 +129,7 @@ def alpha_p4cnn(
 ) -> ClassMapNet:
     """Attentive group convolutions, the full form, on all seven layers. 73,130 parameters at width 10, as printed.
 
-    It costs about twice the multiplications of :func:`p4cnn` and some hundred times its time on a CPU.
+    It costs about twice the multiplications of :func:`p4cnn` and on a CPU some forty times its time.
 
     Source: Romero et al. 2020 (alpha-P4CNN).
 
