@@ -55,6 +55,16 @@ def test_onnx(model: nn.Module, images: Tensor, tmp_path: Path) -> None:
     assert loaded(images[:0]).shape == model(images[:0]).shape
 
 
+@pytest.mark.parametrize("name", ["alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren"])
+def test_onnx_of_networks_with_class_maps(name: str, images: Tensor, tmp_path: Path) -> None:
+    network = lively(ev.create_model(name, width=8), images.double()).float()
+    result = export(network, tmp_path / "net.onnx", example=images[:1], check=images)
+    loaded = OnnxModel(result.path)
+    for batch in (images, images[:3]):
+        assert float(relative_error(loaded(batch), network(batch).detach())) <= 1e-5
+    assert float(relative_error(loaded(images), loaded(images.flip(0)))) > 1e-3
+
+
 def test_torch(model: nn.Module, images: Tensor, tmp_path: Path) -> None:
     result = export(model, tmp_path / "net.pt2", example=images)
     assert (result.format, result.opset) == ("torch", None)
