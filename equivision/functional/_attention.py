@@ -253,7 +253,7 @@ def _weighed(maps: Tensor, bank: AttentionBank, bias: Tensor | None, window: Win
         for part in (maps.split(steps[0]) if steps[0] != images else (maps,))
     ]  # fmt: skip
     y = torch.cat(rows) if len(rows) > 1 else rows[0]
-    return y if bias is None else y + bias[:, None, None]
+    return y if bias is None else y + bias.to(y.dtype)[:, None, None]
 
 
 def _steps(maps: Tensor, bank: AttentionBank, window: Window) -> tuple[int, int]:
@@ -273,7 +273,8 @@ def _run(maps: Tensor, bank: AttentionBank, window: Window, sizes: torch.Size) -
     def attend(seen: Tensor) -> Tensor:
         return F.conv2d(seen, bank.spatial, padding=border, groups=maps_out)
 
-    return attended_sum(products, bank.squeeze, bank.excite, attend, fields=sizes[0], slots=sizes[1])
+    y = attended_sum(products, bank.squeeze, bank.excite, attend, fields=sizes[0], slots=sizes[1])
+    return y.to(products.dtype)  # autocast may have summed in float32
 
 
 def _run_again_in_backward(*arguments: Any) -> Tensor:

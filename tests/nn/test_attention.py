@@ -44,6 +44,20 @@ def test_products_are_bounded_and_change_nothing(pairs: int, monkeypatch: pytest
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("pairs", [12, 0])
+def test_autocast_and_empty_batches(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_attention, "MOST_PRODUCTS", pairs * 3 * 4 * 4 * 49)
+    layer = evnn.AttentiveGroupConv2d(3, 4, 3, group=C4, padding=1)
+    x = random_input(3, (7, 7), C4, batch=3, dtype=torch.float32)
+    expected = torch.autograd.grad(layer(x).square().sum(), layer.weight)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.bfloat16
+    actual = torch.autograd.grad(y.float().square().sum(), layer.weight)[0]
+    assert float((actual - expected).norm() / expected.norm()) < 0.05
+    assert layer(x[:0]).shape == (0, 4, 4, 7, 7)
+
+
 def test_open_gates_leave_a_group_convolution() -> None:
     """With a sigmoid of 0, one half, for either gate, a quarter of the convolution is left."""
     plain = randomize_(evnn.GroupConv2d(3, 4, 3, group=D4).double())
