@@ -1,10 +1,10 @@
 """Layers. Thin modules over :mod:`equivision.functional`; torch's own layers go between them."""
 
-from equivision.nn._attention import AttentiveGroupConv2d as AttentiveGroupConv2d
-from equivision.nn._attention import AttentiveLiftConv2d as AttentiveLiftConv2d
 from equivision.nn._attention import ChannelAttention2d as ChannelAttention2d
 from equivision.nn._attention import CoAttention2d as CoAttention2d
 from equivision.nn._attention import SpatialAttention2d as SpatialAttention2d
+from equivision.nn._attentive import AttentiveGroupConv2d as AttentiveGroupConv2d
+from equivision.nn._attentive import AttentiveLiftConv2d as AttentiveLiftConv2d
 from equivision.nn._conv import GroupConv2d as GroupConv2d
 from equivision.nn._conv import GroupConvTranspose2d as GroupConvTranspose2d
 from equivision.nn._conv import LiftConv2d as LiftConv2d
