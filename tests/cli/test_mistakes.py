@@ -27,7 +27,7 @@ FOLDERS = "--data ImageFolderDataModule --data.train_split= --data.val_size 2 --
         (f"{DIGITS} --data.train_variant upside", "variant 'upside' is not known: choose one of upright"),
         ("--data MNISTDataModule --data.root /nowhere", "there is no folder /nowhere"),
         ("--data ImageFolderDataModule --data.root /nowhere", "there is no folder /nowhere"),
-        (f"{DIGITS} --model.model p5cnn", "model 'p5cnn' is not known: choose one of c_z2cnn, g_p4cnn"),
+        (f"{DIGITS} --model.model p5cnn", "model 'p5cnn' is not known: choose one of a_p4cnn, alpha_p4cnn"),
         (f"{DIGITS} --model.group C3", "do not map the pixel grid onto itself: choose C1, C2, C4, D1, D2 or D4"),
         (f"{DIGITS} --model.group round", "group='round' is not a group name"),
         (f"{DIGITS} --model.model z2cnn --model.group C4", "z2cnn has no symmetry but C1"),
