@@ -132,10 +132,11 @@ def max_pool2d(
 ) -> Float[Tensor, "batch channel *out"]:
     """Spatial max pooling of plane maps ``[B, C, H, W]`` or group maps ``[B, C, G, H, W]`` that keeps the symmetry.
 
-    Equivariance: exact for ``group`` where ``(n + 2 padding - kernel_size) mod stride == 0``.
+    Equivariance: exact where ``(n + 2 padding - kernel_size) mod stride == 0``, for the elements of ``group`` that move
+    the pixel grid onto itself; approximate for the others.
 
     Raises:
-        GridError: the windows are not centred on the map.
+        GridError: the windows are not centred on the map, along an axis that the group reverses or mixes.
     """
     return _pool_space(x, "MaxPool2d", F.max_pool2d, group, kernel_size, stride, padding, strict)
 

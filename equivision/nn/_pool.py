@@ -10,7 +10,7 @@ from equivision.errors import GroupMismatchError
 from equivision.functional._checks import Size2
 from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
-from equivision.nn._base import Guarantee, grid_group, grid_pair
+from equivision.nn._base import Guarantee, grid_pair
 
 
 class GroupPool(nn.Module):
@@ -101,7 +101,7 @@ class CosetPool(nn.Module):
 
 
 class _SpatialPool(nn.Module):
-    equivariance: ClassVar[Guarantee] = "exact"
+    equivariance: Guarantee = "exact"
 
     def __init__(
         self,
@@ -113,7 +113,9 @@ class _SpatialPool(nn.Module):
         strict: bool = True,
     ) -> None:
         super().__init__()
-        self.group = grid_group(group)
+        self.group = planar(group)
+        if not self.group.is_on_grid:
+            self.equivariance = "approximate"
         self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
         self.stride = self.kernel_size if stride is None else grid_pair("stride", stride, self.group)
         self.padding = grid_pair("padding", padding, self.group, least=0)
@@ -131,7 +133,8 @@ class MaxPool2d(_SpatialPool):
 
     Args:
         kernel_size: window.
-        group: the group whose symmetry must hold.
+        group: C_n or D_n, as a group or its name: the symmetry that must hold. Slots are pooled one by one, so that it
+            asks for nothing but windows that lie where the group moves them.
         stride: step; the window by default.
         padding: pixels on both sides.
         strict: raise GridError where size and stride cannot be exact.
@@ -139,7 +142,8 @@ class MaxPool2d(_SpatialPool):
     Shape:
         ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
 
-    Equivariance: exact where ``(n + 2 padding - kernel_size) mod stride == 0``.
+    Equivariance: exact where ``(n + 2 padding - kernel_size) mod stride == 0``, for the elements that move the pixel
+    grid onto itself; approximate for the others of larger groups, such as C8.
 
     Raises:
         GridError: it is not 0; the message names sizes, paddings and kernels that would do.

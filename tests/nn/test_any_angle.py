@@ -84,6 +84,30 @@ def test_windows(options: dict[str, Any]) -> None:
         assert float(relative_error(net(act(x, g, group)), act(net(x), g, group))) <= 1e-12
 
 
+@pytest.mark.parametrize("on_group", [True, False])
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize("kind", [evnn.MaxPool2d, evnn.AvgPool2d])
+def test_pools_are_exact_for_the_elements_on_the_grid(kind: Any, group: PlanarGroup, on_group: bool) -> None:
+    windows: tuple[dict[str, int], ...] = ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
+    slots = (group.order,) if on_group else ()
+    for options, size in zip(windows, (8, 9), strict=True):
+        pool = kind(group=group, **options)
+        assert pool.equivariance == "approximate"
+        x = torch.randn(1, 2, *slots, size, size, dtype=torch.float64)
+        for g in on_grid(group):
+            assert float(relative_error(pool(act(x, g, group)), act(pool(x), g, group))) <= 1e-12
+        with pytest.raises(GridError, match=f"height {size + 1} .* is not exact under {group.name}.*Exact instead: "):
+            pool(torch.randn(1, 2, *slots, size + 1, size + 1))
+
+
+@pytest.mark.parametrize("kind", [evnn.MaxPool2d, evnn.AvgPool2d])
+def test_pools_off_centre_are_not_exact(kind: Any) -> None:
+    group, x = cyclic(8), torch.randn(1, 2, 8, 9, 9, dtype=torch.float64)
+    pool = kind(2, group=group, strict=False)
+    errors = [float(relative_error(pool(act(x, g, group)), act(pool(x), g, group))) for g in on_grid(group) if g]
+    assert min(errors) > 0.1
+
+
 @pytest.mark.parametrize("group", [cyclic(8), dihedral(6)], ids=str)
 def test_filter_banks_by_hand(group: PlanarGroup) -> None:
     """``W[o, h, c, h'] = A_h psi[o, c, h^-1 h']``, one filter after the other."""
@@ -206,5 +230,7 @@ def test_mistakes(unchecked_annotations: None) -> None:
         evnn.GroupConv2d(1, 1, 3, group="C8", mask="ring")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="algorithm='fourier' needs kernels that only move on the grid"):
         evnn.GroupConv2d(1, 1, 3, group="C8", algorithm="fourier")(torch.zeros(1, 1, 8, 5, 5))
+    with pytest.raises(GroupMismatchError, match=r"kernel_size=\(2, 3\) differs between rows and columns"):
+        evnn.MaxPool2d((2, 3), group="C8")
     with pytest.raises(GridError, match="is not exact under C8"):
         evnn.LiftConv2d(1, 1, 3, group="C8", stride=2)(torch.zeros(1, 1, 8, 8))
