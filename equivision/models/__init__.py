@@ -7,6 +7,9 @@ from equivision.models._class_maps import dren as dren
 from equivision.models._class_maps import f_p4cnn as f_p4cnn
 from equivision.models._cnn13 import CNN13 as CNN13
 from equivision.models._cnn13 import cnn13 as cnn13
+from equivision.models._pn_study import PnNet as PnNet
+from equivision.models._pn_study import pn_cnn as pn_cnn
+from equivision.models._pn_study import pn_z2cnn as pn_z2cnn
 from equivision.models._registry import create_model as create_model
 from equivision.models._registry import list_models as list_models
 from equivision.models._registry import register as register

@@ -75,6 +75,7 @@ def number_of_norms(model: nn.Module) -> int:
 @pytest.mark.parametrize("name", ev.list_models())
 def test_every_model(name: str, fold: bool) -> None:
     for size in sizes_of(name):
+    for size in (28, 44) if name.startswith("pn_") else (28, 30) if "cnn" in name else (17, 20):
         x = random_input(2, (size, size), batch=4)
         model = lively(ev.create_model(name, width=8 if size > 20 else 2, in_channels=2), x)
         plain = check(model, x, fold_batch_norm=fold)

@@ -13,7 +13,7 @@ from tests.convert.test_freeze import lively
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
 FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
-PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3}
+PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1}
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -21,6 +21,7 @@ RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 SYMMETRIC = {
     "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
     "resnet6": (C4, 3), "cnn13": (C4, 3), **dict.fromkeys(CLASS_MAPS, (C4, 1)),
+    "pn_cnn": (C4, 1),
     **dict.fromkeys(RESNET44, (D4, 3)),
 }  # fmt: skip
 
@@ -75,6 +76,36 @@ def test_resnet6(group: PlanarGroup) -> None:
     net = randomize_(create_model("resnet6", group=group, width=2).double().eval())
     for size in (31, 32):
         assert_equivariant(net, random_input(3, (size, size)), group=group)
+def on_grid(group: PlanarGroup) -> PlanarGroup:
+    """The largest group inside that moves the pixel grid onto itself, as turns by quarters and the flip."""
+    rotations = next(n for n in (4, 2, 1) if group.rotations % n == 0)
+    return dihedral(rotations) if group.reflections else cyclic(rotations)
+
+
+PN_GROUPS = (*GROUPS, cyclic(3), *(cyclic(n) for n in (5, 6, 7, 8, 12, 16)), dihedral(3), dihedral(8))
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("group", PN_GROUPS, ids=str)
+def test_networks_of_the_pn_study(group: PlanarGroup, interpolation: str) -> None:
+    net = create_model("pn_cnn", group=group, width=2, interpolation=interpolation)
+    randomize_(net.double().eval())
+    for size in (28, 44):
+        x = random_input(1, (size, size))
+        assert_equivariant(net, x, group=on_grid(group))
+        assert worst_error(net, x, D4) > FAR or on_grid(group) == D4
+
+
+@pytest.mark.parametrize("group", [C4, cyclic(8), D4], ids=str)
+def test_the_padding_of_the_pn_study_shifts_the_image(group: PlanarGroup) -> None:
+    """Two pixels before and three after: exact only for what comes after it."""
+    net = randomize_(create_model("pn_cnn", group=group, width=2, padding="printed").double().eval())
+    x = random_input(1, (28, 28))
+    assert worst_error(net, x, on_grid(group)) > FAR
+    padded = net.pad(x)
+    assert padded.shape == (2, 1, 33, 33)
+    net.pad = nn.Identity()
+    assert_equivariant(net, padded, group=on_grid(group))
 
 
 @pytest.mark.parametrize("size", [32, 33, 64, 65])

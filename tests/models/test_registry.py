@@ -26,6 +26,9 @@ def parameters(net: nn.Module) -> int:
 PLAIN = ("z2cnn", "c_z2cnn", "resnet44")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 DIGIT_MODELS = ("z2cnn", "c_z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn", *CLASS_MAPS)
+PLAIN = ("z2cnn", "c_z2cnn", "resnet44", "pn_z2cnn")
+DIGIT_MODELS = ("z2cnn", "c_z2cnn", "p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn", "pn_z2cnn", "pn_cnn")
+ANY_ORDER = ("pn_cnn",)
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 
 
@@ -128,6 +131,34 @@ def test_the_13_layer_network_over_the_trivial_group_is_the_ordinary_one() -> No
     ours.load_state_dict({name: weight.reshape(value.shape) for (name, value), weight in weights})
     x = random_input(3, (32, 32))
     torch.testing.assert_close(ours(x), plain(x), rtol=0, atol=1e-12)
+@pytest.mark.parametrize(
+    ("group", "count"),
+    [
+        ("C4", 393_786), ("C5", 393_344), ("C6", 395_362), ("C7", 392_473), ("C8", 392_858), ("C12", 395_114),
+        ("C16", 392_738), ("D4", 392_858),
+    ],
+)  # fmt: skip
+def test_parameter_counts_of_the_pn_study(group: str, count: int) -> None:
+    assert parameters(create_model("pn_cnn", group=group)) == count
+
+
+def test_parameter_count_of_the_plain_network_of_the_pn_study() -> None:
+    """Over C1 the network with a group is the same one."""
+    assert parameters(create_model("pn_z2cnn")) == parameters(create_model("pn_cnn", group="C1")) == 395_882
+
+
+@pytest.mark.parametrize("group", ["C2", "C3", "C10", "D1", "D3", "D8"])
+def test_groups_that_the_pn_study_has_not_get_about_as_many_parameters(group: str) -> None:
+    assert parameters(create_model("pn_cnn", group=group)) == pytest.approx(395_882, rel=0.1)
+
+
+def test_widths_of_the_pn_study() -> None:
+    def widths(**options: object) -> list[int]:
+        net = create_model("pn_cnn", group="C4", **options)
+        return [m.out_channels for m in net.modules() if isinstance(m, ev.nn.LiftConv2d | ev.nn.GroupConv2d)]
+
+    assert widths() == widths(width=8) == [8, 16, 32, 64, 128]
+    assert widths(widths=[3, 1, 4, 1, 5]) == [3, 1, 4, 1, 5]
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -177,6 +208,7 @@ def test_life_after_training(name: str) -> None:
 
 @pytest.mark.compile
 @pytest.mark.parametrize("name", ["p4cnn", "g_p4cnn", "gc_p4cnn", "resnet18", "resnet6", "cnn13", *CLASS_MAPS])
+@pytest.mark.parametrize("name", ["p4cnn", "g_p4cnn", "gc_p4cnn", "resnet18", "pn_cnn"])
 def test_compile(name: str) -> None:
     channels = channels_of(name)
     net = randomize_(create_model(name, width=1).double().eval())
@@ -201,6 +233,17 @@ def test_weights_are_drawn_as_in_the_study(name: str) -> None:
         bound = 1 / (conv.in_channels * conv.kernel_size[0] ** 2) ** 0.5
         assert 0.8 * bound < float(conv.weight.detach().abs().max()) <= bound
         assert 0 < float(conv.bias.detach().abs().max()) <= bound
+
+
+def test_weights_of_the_pn_study_are_drawn_as_there() -> None:
+    """Normal with variance 1 / (fields in x fields out); biases 0.01."""
+    torch.manual_seed(0)
+    for conv in create_model("pn_cnn", group="C8").modules():
+        if isinstance(conv, ev.nn.LiftConv2d | ev.nn.GroupConv2d):
+            expected = (conv.in_channels * conv.out_channels) ** -0.5
+            assert float(conv.weight.detach().std()) == pytest.approx(expected, rel=0.3)
+            assert conv.bias is not None
+            assert torch.equal(conv.bias.detach(), torch.full((conv.out_channels,), 0.01))
 
 
 @pytest.mark.parametrize("name", ["g_p4cnn", "gc_p4cnn"])
@@ -238,7 +281,8 @@ class TestErrors:
             create_model("z2cnn", stem="small")
 
     @pytest.mark.parametrize(
-        ("name", "other"), [("z2cnn", "p4cnn"), ("c_z2cnn", "p4cnn"), ("resnet44", "p4m_resnet44")]
+        ("name", "other"),
+        [("z2cnn", "p4cnn"), ("c_z2cnn", "p4cnn"), ("resnet44", "p4m_resnet44"), ("pn_z2cnn", "pn_cnn")],
     )
     def test_plain_network_with_a_symmetry(self, name: str, other: str) -> None:
         with pytest.raises(ConfigError, match=f"group='C4': {name} has no symmetry but C1; choose the model '{other}'"):
@@ -284,7 +328,23 @@ class TestErrors:
         with pytest.raises(ConfigError, match="stem='tiny' is not known: choose 'small' or 'large'"):
             create_model("resnet18", stem="tiny")
 
-    @pytest.mark.parametrize("name", list_models())
+    def test_widths(self) -> None:
+        with pytest.raises(ConfigError, match=r"widths=\(1, 2\): give five whole numbers, one for each convolution"):
+            create_model("pn_cnn", widths=[1, 2])
+        with pytest.raises(ConfigError, match=r"widths\[2\]=0: give a whole number of at least 1"):
+            create_model("pn_cnn", widths=[1, 1, 0, 1, 1])
+        with pytest.raises(ConfigError, match=r"width=2 and widths=\(1, 1, 1, 1, 1\) say the same: give one of them"):
+            create_model("pn_z2cnn", width=2, widths=[1] * 5)
+
+    def test_unknown_padding(self) -> None:
+        with pytest.raises(ConfigError, match="padding='reflect' is not known: choose 'exact' or 'printed'"):
+            create_model("pn_cnn", padding="reflect")
+
+    def test_size_off_centre_in_the_pn_study(self) -> None:
+        with pytest.raises(GridError, match=r"MaxPool2d: height 18 .*is not exact under C8"):
+            create_model("pn_cnn")(torch.zeros(1, 1, 30, 30))
+
+    @pytest.mark.parametrize("name", sorted(set(list_models()) - {*ANY_ORDER, "pn_z2cnn"}))
     def test_group_off_the_grid(self, name: str) -> None:
         with pytest.raises(GroupMismatchError, match="group=C8 holds rotations by 45 degrees"):
             create_model(name, group="C8")
