@@ -1,116 +1,23 @@
-"""What the queues of this folder share: a claim and a file for every run, training, and what is measured after it."""
+"""The parts that all queues share (``papers/_common``), for the programs of this folder."""
 
-import fcntl
-import json
-import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
-import lightning
-import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+sys.path.append(str(Path(__file__).parents[2]))
 
-import equivision as ev
-from equivision.data import ImageDataModule
-from equivision.tasks import ClassificationTask
+from papers._common.runs import checkpoint_folder as checkpoint_folder
+from papers._common.runs import circumstances as circumstances
+from papers._common.runs import claimed as claimed
+from papers._common.runs import fit_and_test as fit_and_test
+from papers._common.runs import save as save
+from papers._common.runs import symmetry as symmetry
+from papers._common.runs import work as work
+from papers._common.tables import Results as Results
+from papers._common.tables import head as head
+from papers._common.tables import line as line
+from papers._common.tables import read_results as read_results
+from papers._common.tables import spread as spread
+from papers._common.tables import worst_symmetry as worst_symmetry
+from papers._common.tables import write_or_check as write_or_check
 
-CHECKPOINTS = Path(os.environ.get("EQUIVISION_RUNS", "runs")) / "separable-2021"
-
-
-class Job(Protocol):
-    """One training, with its own name and the file that its result goes to."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def result(self) -> Path: ...
-
-
-Run = TypeVar("Run", bound=Job)
-
-
-@contextmanager
-def claimed(job: Job) -> Iterator[bool]:
-    """Whether this process got the run; the claim ends with the process, however that ends."""
-    CHECKPOINTS.mkdir(parents=True, exist_ok=True)
-    with (CHECKPOINTS / f"{job.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def save(job: Job, result: dict[str, Any]) -> None:
-    """Write the result, complete or not at all."""
-    job.result.parent.mkdir(parents=True, exist_ok=True)
-    temporary = job.result.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(temporary, job.result)
-
-
-def work(jobs: Sequence[Run], train: Callable[[Run], dict[str, Any]], *, only_list: bool) -> None:
-    """Train what has no result yet and is not in the hands of another process."""
-    for job in jobs:
-        if only_list or job.result.exists():
-            print(f"{job.name}: {'done' if job.result.exists() else 'to do'}", flush=True)
-            continue
-        with claimed(job) as ours:
-            if ours and not job.result.exists():
-                print(f"{job.name}: training", flush=True)
-                result = train(job)
-                save(job, result)
-                print(f"{job.name}: test error {result['test_error_percent']} % in {result['hours']} h", flush=True)
-
-
-def fit_and_test(
-    job: Job, task: ClassificationTask, data: ImageDataModule, epochs: int, *, accelerator: str = "cpu"
-) -> tuple[dict[str, float], float]:
-    """Train from the last complete epoch on; test error in % for each of the test variants, and hours of training."""
-    folder = CHECKPOINTS / job.name
-    last = folder / "last.ckpt"
-    timer = Timer()
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator=accelerator,
-        devices=1,
-        logger=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[timer, ModelCheckpoint(folder, save_last=True)],
-    )
-    trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-    found = trainer.test(task, datamodule=data, verbose=False)
-    metrics = {key: value for part in found for key, value in part.items()}
-    errors = {name: round(100 * (1 - metrics[f"test/accuracy/{name}"]), 3) for name in data.test_names}
-    return errors, round(timer.time_elapsed("train") / 3600, 3)
-
-
-def symmetry(model: torch.nn.Module, images: torch.Tensor, group: ev.groups.PlanarGroup) -> dict[str, float]:
-    """Largest relative error of the logits over the elements of the group, in both precisions."""
-    errors = {}
-    for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
-        net = model.cpu().to(dtype).eval()
-        with torch.no_grad():
-            found = ev.testing.equivariance_error(net, images.to(dtype), group=group)
-        errors[name] = max(float(e) for e in found.values())
-    return errors
-
-
-def circumstances() -> dict[str, Any]:
-    """Where, when and with what a result was made."""
-    return {
-        "threads": torch.get_num_threads(),
-        "machine": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "equivision": ev.__version__,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+PAPER = "separable-2021"

@@ -20,7 +20,7 @@ from typing import Any
 
 import lightning
 import torch
-from _runs import circumstances, fit_and_test, symmetry, work
+from _runs import PAPER, checkpoint_folder, circumstances, fit_and_test, symmetry, work
 from torch import Tensor, nn
 
 import equivision as ev
@@ -56,6 +56,10 @@ class Run:
     @property
     def result(self) -> Path:
         return RESULTS / f"{self.name}.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return checkpoint_folder(PAPER, self.name)
 
 
 class CIFAR10(ParquetDataModule):

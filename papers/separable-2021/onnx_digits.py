@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _runs import CHECKPOINTS, circumstances
+from _runs import circumstances
 from run import TRAIN_IMAGES, Run
 
 import equivision as ev
@@ -39,7 +39,7 @@ def symmetry(model: torch.nn.Module, images: torch.Tensor) -> dict[str, Any]:
 
 def measure(run: Run) -> dict[str, Any]:
     """Export the network of a run and compare the file with it."""
-    folder = CHECKPOINTS / run.name
+    folder = run.checkpoints
     eager = ClassificationTask.load_from_checkpoint(folder / "last.ckpt").model.eval()
     digits = read_mnist(parts=("test",))
     images, labels = digits.images.float() / 255, digits.labels

@@ -18,7 +18,6 @@ from typing import Any
 
 import lightning
 import torch
-from _runs import CHECKPOINTS
 from run import EPOCHS, TRAIN_IMAGES, Run, train
 
 import equivision as ev
@@ -110,7 +109,7 @@ def main() -> None:
         RESULTS.mkdir(exist_ok=True)
         for seed in range(arguments.seeds):
             run = Run("p4cnn", 10, "rotated", TRAIN_IMAGES, seed)
-            pattern = arguments.checkpoints or str(CHECKPOINTS / run.name / "last.ckpt")
+            pattern = arguments.checkpoints or str(run.checkpoints / "last.ckpt")
             checkpoint = Path(pattern.format(seed=seed))
             if not checkpoint.exists() and arguments.checkpoints is None:
                 print(f"{run.name}: training", flush=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import lightning
 import torch
-from _runs import circumstances, fit_and_test, symmetry, work
+from _runs import PAPER, checkpoint_folder, circumstances, fit_and_test, symmetry, work
 
 import equivision as ev
 from equivision.data import MNISTDataModule
@@ -54,6 +54,10 @@ class Run:
     @property
     def result(self) -> Path:
         return RESULTS / f"{self.name}.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return checkpoint_folder(PAPER, self.name)
 
 
 def queue(seeds: int) -> list[Run]:

@@ -5,40 +5,21 @@ published.json: this program takes up all that there are, and docs/figures/make_
 """
 
 import json
-import statistics
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from _networks import TABLE_1, TABLE_2, Network
+from _runs import Results, head, line, read_results, spread, worst_symmetry, write_or_check
 from macs import macs
 
 HERE = Path(__file__).parent
-RESULTS, PUBLISHED = HERE / "results", HERE / "published.json"
 TESTS = ("rotated", "upright", "rotated90")
 ALL_IMAGES = 12_000
-START, END = "<!-- tables: start -->", "<!-- tables: end -->"
-Results = list[dict[str, Any]]
 
 
 def read(names: Iterable[str]) -> Results:
     """The results of these runs."""
-    return [json.loads((RESULTS / f"{name}.json").read_text()) for name in names]
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation over seeds."""
-    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{deviation}"
-
-
-def line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def head(columns: list[str]) -> list[str]:
-    return [line(columns), "|---" + "|---:" * (len(columns) - 1) + "|"]
+    return read_results(HERE / "results", names)
 
 
 def size_of(network: Network) -> list[str]:
@@ -58,11 +39,6 @@ def sizes() -> list[str]:
         first = [network.name, str(network.width or "as printed"), network.paper_parameters]
         lines.append(line([*first, *size_of(network)]))
     return lines
-
-
-def worst_symmetry(runs: Results) -> str:
-    """Largest equivariance error of all seeds, in both precisions."""
-    return " / ".join(f"{max(run['equivariance_error'][kind] for run in runs):.0e}" for kind in ("float32", "float64"))
 
 
 def row(network: Network, results: Results, variant: str) -> str:
@@ -155,21 +131,5 @@ def tables(published: Results) -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    only_check = "--check" in sys.argv
-    names = sorted(str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.rglob("*.json"))
-    if only_check:
-        names = json.loads(PUBLISHED.read_text())
-    readme = HERE / "README.md"
-    text = readme.read_text()
-    before, rest = text.split(START)
-    _, after = rest.split(END)
-    new = f"{before}{START}\n{tables(read(names))}\n{END}{after}"
-    if only_check:
-        sys.exit(0 if new == text else "README.md is not up to date: run python papers/separable-2021/table.py")
-    PUBLISHED.write_text(json.dumps(names, indent=1) + "\n")
-    readme.write_text(new)
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(HERE, tables)

@@ -102,7 +102,7 @@ def test_table_2_holds_what_was_run(load) -> None:
 
 def test_two_processes_do_not_take_the_same_run(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = load("_runs")
-    monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(load("papers._common.runs"), "RUNS", tmp_path)
     run = load("run").Run("p4cnn", 10, "rotated", 12_000, 0)
     with runs.claimed(run) as first, runs.claimed(run) as second:
         assert (first, second) == (True, False)
@@ -112,7 +112,7 @@ def test_two_processes_do_not_take_the_same_run(load, tmp_path: Path, monkeypatc
 
 def test_work_trains_what_is_missing_and_saves_it_whole(load, tmp_path: Path, monkeypatch, capsys) -> None:
     runs, run = load("_runs"), load("run")
-    monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(load("papers._common.runs"), "RUNS", tmp_path / "checkpoints")
     monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
     jobs = [run.Run("p4cnn", 10, "rotated", 12_000, seed) for seed in range(2)]
     runs.save(jobs[0], {"test_error_percent": 1, "hours": 0})
@@ -220,7 +220,7 @@ class TestCIFAR10:
         monkeypatch.setenv("EQUIVISION_DATA", str(tmp_path))
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # Lightning notes its seed in the environment
             monkeypatch.setenv(name, "0")
-        monkeypatch.setattr(load("_runs"), "CHECKPOINTS", tmp_path / "checkpoints")
+        monkeypatch.setattr(load("papers._common.runs"), "RUNS", tmp_path / "checkpoints")
         monkeypatch.setattr(cifar, "network", lambda run: ev.create_model(run.net, width=1))
         job = cifar.Run("resnet44", "printed", 20, 1, 10, 0)
         result = cifar.train(job, "cpu")
