@@ -133,15 +133,25 @@ def plain_induction(layer: Induce) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def plain_linear(layer: GroupLinear) -> nn.Linear:
-    """An ordinary linear map of the flattened values."""
-    bank = functional.group_filters(layer.weight[..., None, None], layer.group, layer.table).flatten(1)
-    bias = _repeated(layer.bias, layer.group.order)
-    linear = nn.Linear(bank.shape[1], bank.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(bank.detach().clone(), requires_grad=False)
+def pointwise_linear(conv: nn.Conv2d) -> nn.Linear:
+    """A 1x1 convolution as a linear map of the channels."""
+    return _linear(conv.weight.flatten(1), conv.bias)
+
+
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """An ordinary linear map with these weights."""
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    linear.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     if bias is not None:
         linear.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return linear.eval()
+
+
+@torch.no_grad()
+def plain_linear(layer: GroupLinear) -> nn.Linear:
+    """An ordinary linear map of the flattened values."""
+    bank = functional.group_filters(layer.weight[..., None, None], layer.group, layer.table).flatten(1)
+    return _linear(bank, _repeated(layer.bias, layer.group.order))
 
 
 class Example(NamedTuple):

@@ -21,8 +21,8 @@ from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_
 from equivision.convert._trace import known_as
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
-from equivision.functional._checks import pair
 from equivision.functional._attention import attended_sum
+from equivision.functional._checks import pair
 from equivision.functional._resample import blur_window
 from equivision.functional._steerable import on_grid
 from equivision.groups import PlanarGroup
@@ -257,9 +257,7 @@ class Rewriter:
         if isinstance(module, GroupPool):
             return Value(_reduce(graph, whole, module.mode, 2), None, None if ndim is None else ndim - 1)
         if isinstance(module, Induce):
-            part = self._part((name,), name, lambda: plain.plain_induction(module))
-            out = graph.call_module(part, (self._flat(source),))
-            return Value(out, (module.out_channels, module.group.order), 5)
+            return self._induce(source, name, module, ndim)
         if isinstance(module, GroupLinear):
             part = self._part((name,), name, lambda: plain.plain_linear(module))
             flat = graph.call_method("flatten", (whole, 1, 2))
@@ -273,6 +271,17 @@ class Rewriter:
             return Value(_reduce(graph, cosets, module.mode, 3), None, ndim)
         copies = graph.call_method("unflatten", (moved, 2, (-1, module.subgroup.order)))
         return Value(graph.call_method("flatten", (copies, 1, 2)), None, ndim)
+
+    def _induce(self, source: fx.Node, name: str, module: Induce, ndim: int | None) -> Value:
+        """A 1x1 convolution of maps; of values, or where it is not known which, a linear map of the last axis."""
+        fields, graph = (module.out_channels, module.group.order), self._new
+        if ndim == 5 or self._values[source].fields is not None:
+            part = self._part((name, "maps"), name, lambda: plain.plain_induction(module))
+            return Value(graph.call_module(part, (self._flat(source),)), fields, 5)
+        part = self._part((name, "values"), name, lambda: plain.pointwise_linear(plain.plain_induction(module)))
+        last = graph.call_method("movedim", (self._flat(source), 1, -1))
+        out = graph.call_method("movedim", (graph.call_module(part, (last,)), -1, 1))
+        return Value(graph.call_method("unflatten", (out, 1, fields)), None, ndim)
 
     # --- helpers
 

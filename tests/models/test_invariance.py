@@ -21,8 +21,7 @@ RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 SYMMETRIC = {
     "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
     "resnet6": (C4, 3), "cnn13": (C4, 3), **dict.fromkeys(CLASS_MAPS, (C4, 1)),
-    "pn_cnn": (C4, 1),
-    **dict.fromkeys(RESNET44, (D4, 3)),
+    "pn_cnn": (C4, 1), **dict.fromkeys(RESNET44, (D4, 3)),
 }  # fmt: skip
 
 
@@ -76,6 +75,8 @@ def test_resnet6(group: PlanarGroup) -> None:
     net = randomize_(create_model("resnet6", group=group, width=2).double().eval())
     for size in (31, 32):
         assert_equivariant(net, random_input(3, (size, size)), group=group)
+
+
 def on_grid(group: PlanarGroup) -> PlanarGroup:
     """The largest group inside that moves the pixel grid onto itself, as turns by quarters and the flip."""
     rotations = next(n for n in (4, 2, 1) if group.rotations % n == 0)
