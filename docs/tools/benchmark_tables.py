@@ -123,6 +123,29 @@ def allocator(found: Found) -> str:
     return f"{rows(header, lines)}\n\n{machine(found)}"
 
 
+def any_angle(found: Found) -> str:
+    """Layers off the pixel grid, forward and backward, as ratios."""
+    kinds = ("interpolated", "harmonics", "steerable", "irreps")
+    lines = []
+    for title, measured in found["results"].items():
+        exact = next(name for name in measured["contestants"] if name.startswith("exact"))
+        ratios = (f"{ms(measured, name) / ms(measured, 'Conv2d'):.2f}" for name in (exact, *kinds))
+        lines.append((title.split(", 28")[0], f"{ms(measured, 'Conv2d'):.1f} ms", *ratios))
+    header = ("forward and backward", "Conv2d", "exact C4, D4", *kinds)
+    return f"{rows(header, lines)}\n\n{machine(found)}"
+
+
+def e2cnn_kernels(found: Found) -> str:
+    """Numbers of weights, and what of e2cnn's kernels is not among ours."""
+    lines = []
+    for title, one in found["results"].items():
+        ours = (one.get(profile) for profile in ("gaussian", "pixels"))
+        cells = [f"{found['weights']}, {found['left over']:.0e}" if found else "" for found in ours]
+        lines.append((title, str(one["weights of e2cnn"]), *cells))
+    header = ("layer", "e2cnn: weights", "ours: weights, left over", "with pixels")
+    return f"{rows(header, lines)}\n\ne2cnn {found['machine']['e2cnn']}, torch {found['machine']['torch']}."
+
+
 def e2cnn_layers(found: Found) -> str:
     """Layers of both libraries beside Conv2d."""
     results, lines = found["results"], []
@@ -194,6 +217,8 @@ def places() -> Iterator[tuple[str, str]]:
             "scaling, slower": lambda found: slower(found, GROUPS, ["Conv2d"] * len(GROUPS)),
         },
         "phases": {"phases": phases},
+        "any_angle": {"any angle": any_angle},
+        "e2cnn_kernels": {"e2cnn kernels": e2cnn_kernels},
         "allocator": {"allocator": allocator},
         "e2cnn_compare": {
             "e2cnn layers": e2cnn_layers,

@@ -11,8 +11,8 @@ from equivision.filters._taps import coordinates
 FloatArray = NDArray[np.float64]
 Profile = Literal["gaussian", "bspline", "pixels"]
 PROFILES: tuple[str, ...] = ("gaussian", "bspline", "pixels")
-#: Width of a Gaussian ring, and of the outermost one, in pixels.
-_WIDTH, _OUTER_WIDTH = 0.6, 0.4
+#: Width of a Gaussian ring, of the outermost one and of the one at the centre, which is a single tap, in pixels.
+_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005
 _TIE = 1e-9
 
 
@@ -76,6 +76,7 @@ def rings(size: int, profile: Profile, cutoff: float) -> Rings:
 def _gaussian(radius: FloatArray, radii: FloatArray) -> FloatArray:
     widths = np.full_like(radii, _WIDTH)
     widths[-1] = _OUTER_WIDTH if len(radii) > 1 else _WIDTH
+    widths[radii == 0] = _CENTRE_WIDTH
     return np.exp(-(((radius - radii[:, None]) / widths[:, None]) ** 2) / 2)
 
 
