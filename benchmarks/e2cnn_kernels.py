@@ -66,7 +66,8 @@ def main() -> None:
         results = {f"{name} {size}x{size}": compare(name, size) for name in FIELDS for size in SIZES}
         for title, found in results.items():
             print(title, found)
-        print("written to", save("e2cnn_kernels", results, **{package: version(package) for package in PACKAGES}))
+        versions: dict[str, Any] = {package: version(package) for package in PACKAGES}
+        print("written to", save("e2cnn_kernels", results, **versions))
         return
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():

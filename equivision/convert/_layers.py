@@ -66,7 +66,7 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
     group, order = layer.group, layer.group.order
     window: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
     if isinstance(layer, GroupConvTranspose2d):
-        bank = functional.transposed_filters(layer.weight, group)
+        bank = functional.transposed_filters(layer.weight, group, sampling=layer.sampling)
         window |= {"output_padding": layer.output_padding, "groups": layer.groups}
         return [_conv(bank, _repeated(layer.bias, order), nn.ConvTranspose2d, **window)]
     window["padding_mode"] = layer.padding_mode
@@ -80,11 +80,12 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
         return [_conv(bank, bias, nn.Conv2d, **window, groups=layer.groups)]
     if layer.spatial.shape[1] == 1 and layer.algorithm != "expand":
         mix = functional.group_filters(layer.pointwise[..., None, None], group)
-        bank = functional.lift_filters(layer.spatial, group)
+        bank = functional.lift_filters(layer.spatial, group, sampling=layer.sampling)
         first = _conv(mix, None, nn.Conv2d, groups=layer.groups)
         return [first, _conv(bank, bias, nn.Conv2d, **window, groups=bank.shape[0])]
     weight = layer.spatial.unsqueeze(2) * layer.pointwise[..., None, None]
-    return [_conv(functional.group_filters(weight, group), bias, nn.Conv2d, **window, groups=layer.groups)]
+    bank = functional.group_filters(weight, group, sampling=layer.sampling)
+    return [_conv(bank, bias, nn.Conv2d, **window, groups=layer.groups)]
 
 
 class AttentiveParts(NamedTuple):

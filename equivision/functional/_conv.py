@@ -98,7 +98,7 @@ def lift_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Correlate an image with every transformed copy of each kernel.
 
@@ -151,7 +151,7 @@ def group_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     algorithm: str = "auto",
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Group convolution of a feature map on the group.
@@ -227,7 +227,7 @@ def project_conv2d(
     padding_mode: str = "zeros",
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
 ) -> Float[Tensor, "batch out_channels out_height out_width"]:
     """Convolve a feature map on the group down to maps on the plane.
 
@@ -266,6 +266,7 @@ def group_conv_transpose2d(
     groups: int = 1,
     strict: bool = True,
     table: Int[Tensor, "order entries"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Transposed group convolution, for upsampling with learned kernels.
 
@@ -273,7 +274,8 @@ def group_conv_transpose2d(
     ``(n - 1) stride - 2 padding + dilation (k - 1) + 1`` pixels: kernel 3, stride 2, padding 1 takes n to
     2n - 1; kernel 4, stride 2, padding 1 takes n to 2n.
 
-    Equivariance: exact, regular to regular.
+    Equivariance: regular to regular; exact for the elements that move the pixel grid onto itself, approximate for the
+        others.
 
     Raises:
         ShapeError: x is not a feature map on the group.
@@ -290,10 +292,11 @@ def group_conv_transpose2d(
     check_group_axis(x, group, "GroupConvTranspose2d")
     check_fields(bias, weight, weight.shape[1] * groups, groups, "GroupConvTranspose2d")
     layout = FieldLayout.of(x, groups=groups)
-    bank, maps = transposed_filters(weight, group, table, slots_first=layout.slots_first), layout.flatten(x)
+    bank = transposed_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
+    maps = layout.flatten(x)
     if maps.shape[1] != bank.shape[0]:
         raise ShapeError(f"GroupConvTranspose2d: input has {x.shape[1]} fields, the filters take {weight.shape[0]}")
     check_dtypes(maps, bank, "GroupConvTranspose2d")
-    check_enlarged((x.shape[-2], x.shape[-1]), (weight.shape[-2], weight.shape[-1]), steps, border, extra, spread)
+    check_enlarged((x.shape[-2], x.shape[-1]), (bank.shape[-2], bank.shape[-1]), steps, border, extra, spread)
     y = F.conv_transpose2d(maps, bank, layout.over_group(bias), steps, border, extra, groups, spread)
     return layout.unflatten(y)

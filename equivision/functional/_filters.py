@@ -40,7 +40,7 @@ def filter_sampling(
     interpolation: Interpolation = "bilinear",
     mask: Mask | None = None,
     renormalize: bool = False,
-) -> Float[Tensor, "order taps numbers"] | None:
+) -> Float[Tensor, "order places numbers"] | None:
     """Sampling matrices of the filter banks of a group off the grid, or with a mask; None where a table does.
 
     Args:
@@ -116,9 +116,9 @@ def lift_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     slots_first: bool = False,
-) -> Float[Tensor, "out_maps in_channels kh kw"]:
+) -> Float[Tensor, "out_maps in_channels rows columns"]:
     """Bank of a lifting convolution: ``W[o, h, c, p] = psi[o, c, h^-1 p]``, flattened to ``[O * G, C, kh, kw]``.
 
     Source: Cohen & Welling 2016, eq. 10.
@@ -142,9 +142,9 @@ def group_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     slots_first: bool = False,
-) -> Float[Tensor, "out_maps in_maps kh kw"]:
+) -> Float[Tensor, "out_maps in_maps rows columns"]:
     """Bank of a group convolution: ``W[o, h, c, h', p] = psi[o, c, h^-1 h', h^-1 p]``, as ``[O * G, C * G, kh, kw]``.
 
     Source: Cohen & Welling 2016, eq. 11.
@@ -169,9 +169,9 @@ def project_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
-    sampling: Float[Tensor, "order taps numbers"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     slots_first: bool = False,
-) -> Float[Tensor, "out_channels in_maps kh kw"]:
+) -> Float[Tensor, "out_channels in_maps rows columns"]:
     """Bank of a projecting convolution: ``W[o, c, h, p] = psi[o, c, h^-1 p]``, flattened to ``[O, C * G, kh, kw]``.
 
     One kernel for all slots: equivariance leaves no more freedom. Source: Li et al. 2017 (decycle layer).
@@ -194,13 +194,14 @@ def transposed_filters(
     group: PlanarGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     slots_first: bool = False,
-) -> Float[Tensor, "in_maps out_maps kh kw"]:
+) -> Float[Tensor, "in_maps out_maps rows columns"]:
     """Bank of a transposed group convolution, ``[C * G, O * G, kh, kw]``, in the layout of ``conv_transpose2d``.
 
     ``B[c, h, o, s, p] = psi[c, o, h^-1 s, h^-1 p]``: the group-convolution bank with input and output exchanged.
     """
-    return group_filters(weight, group, table, slots_first=slots_first)
+    return group_filters(weight, group, table, sampling=sampling, slots_first=slots_first)
 
 
 def check_slots(weight: Tensor, group: PlanarGroup) -> None:

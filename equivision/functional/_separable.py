@@ -36,6 +36,7 @@ def separable_group_conv2d(
     table: Int[Tensor, "order slots"] | None = None,
     tap_table: Int[Tensor, "order taps"] | None = None,
     dense_table: Int[Tensor, "order entries"] | None = None,
+    sampling: Float[Tensor, "order places numbers"] | None = None,
     algorithm: str = "auto",
 ) -> Float[Tensor, "batch out_channels group out_height out_width"]:
     """Group convolution with the kernel ``psi[o, c](h, p) = spatial[o, c](p) pointwise[o, c](h)``.
@@ -48,16 +49,18 @@ def separable_group_conv2d(
         spatial: kernels on the plane.
         pointwise: kernels on the group.
         bias: one number for each output field.
-        group: C_n or D_n with n in {1, 2, 4}.
+        group: C_n or D_n, any n.
         stride, padding, dilation, groups, padding_mode: as in :class:`torch.nn.Conv2d`.
         strict: raise GridError where stride and size cannot be exact.
         table, tap_table, dense_table: :func:`filter_table` with slots and size (1, 1), without slots and with the size
             of the spatial kernel, and with slots and that size, to save building them.
+        sampling: :func:`filter_sampling` of the group and the size of the spatial kernel.
         algorithm: ``"factored"`` applies the pointwise part first, then the spatial part; ``"expand"`` multiplies them
             and runs a dense group convolution; ``"auto"`` is factored for gc and expanded for g, whose factored form
             has ``in_channels * out_channels * |G|`` maps between the steps and was 10 to 60 times slower on a CPU.
 
-    Equivariance: exact, regular to regular: ``f(L_g x) = L_g f(x)``.
+    Equivariance: regular to regular: ``f(L_g x) = L_g f(x)``; exact for the elements that move the pixel grid onto
+        itself, approximate for the others.
 
     Raises:
         ShapeError: x is not a feature map on the group, or the numbers of channels do not fit.
@@ -77,8 +80,9 @@ def separable_group_conv2d(
     if algorithm == "expand" or (algorithm == "auto" and not shared):
         weight = spatial.unsqueeze(2) * pointwise[..., None, None]
         return group_to_group(
-            x, weight, bias, layer=_LAYER, **window, groups=groups, table=dense_table, algorithm="auto"
-        )
+            x, weight, bias, layer=_LAYER, **window, groups=groups, sampling=sampling, algorithm="auto",
+            table=dense_table if sampling is None else table,
+        )  # fmt: skip
     check_group_axis(x, group, _LAYER)
     layout = FieldLayout.of(x)
     if not shared:  # each field has filters of its own, so maps are numbered field by field
@@ -86,8 +90,8 @@ def separable_group_conv2d(
     mix = _mix_shared if shared else _mix
     mixed = mix(x, pointwise, group, groups, table, layout)
     y = convolve(
-        mixed, lift_filters(spatial, group, tap_table, slots_first=layout.slots_first), layout.over_group(bias),
-        layer=_LAYER, **window, groups=spatial.shape[0] * group.order, slots=group.order,
+        mixed, lift_filters(spatial, group, tap_table, sampling=sampling, slots_first=layout.slots_first),
+        layout.over_group(bias), layer=_LAYER, **window, groups=spatial.shape[0] * group.order, slots=group.order,
     )  # fmt: skip
     return layout.unflatten(y)
 

@@ -16,6 +16,8 @@ from equivision.nn._base import GroupConvBase, check_count, uniform_
 class _AttentiveConv(GroupConvBase):
     """What both attentive convolutions share."""
 
+    any_angle = False
+
     squeeze: Tensor
     excite: Tensor
     spatial: Tensor

@@ -65,7 +65,7 @@ class GroupConvBase(nn.Module):
     """
 
     equivariance: Guarantee = "exact"
-    any_angle: ClassVar[bool] = False
+    any_angle: ClassVar[bool] = True
     kernel_on_group: ClassVar[bool]
     input_on_group: ClassVar[bool]
     transposed: ClassVar[bool] = False
@@ -128,10 +128,20 @@ class GroupConvBase(nn.Module):
         if self.transposed:
             first, second = second, first
         slots = (self.group.order,) if self.kernel_on_group else ()
-        taps = self.kernel_size
+        return {"weight": (first, second // self.groups, *slots, *self._numbers())}
+
+    def _numbers(self) -> tuple[int, int]:
+        """The last two axes of a weight: its taps, or ``(n, 1)`` where n numbers make a kernel."""
         if self.interpolation == "steerable" and (sampling := self._sampling()) is not None:
-            taps = (sampling.shape[2], 1)
-        return {"weight": (first, second // self.groups, *slots, *taps)}
+            return (sampling.shape[2], 1)
+        return self.kernel_size
+
+    def _taps(self) -> float:
+        """Number of taps of a kernel; a moved one counts by the square of its norm."""
+        sampling = self._sampling()
+        if sampling is None:
+            return float(math.prod(self.kernel_size))
+        return float(sampling.square().sum()) / self.group.order
 
     def _tables(self) -> tuple[Tensor, ...]:
         """Index tables that the filter banks gather by, for the arguments ``table_names`` of the functional twin."""
@@ -148,9 +158,7 @@ class GroupConvBase(nn.Module):
     def fan_in(self) -> float:
         """Number of products summed in one output value; a moved kernel counts by the square of its norm."""
         slots = self.group.order if self.input_on_group else 1
-        sampling = self._sampling()
-        taps = math.prod(self.kernel_size) if sampling is None else float(sampling.square().sum()) / self.group.order
-        return float(self.in_channels // self.groups * slots * taps)
+        return float(self.in_channels // self.groups * slots * self._taps())
 
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""

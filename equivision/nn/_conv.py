@@ -49,7 +49,7 @@ class LiftConv2d(GroupConvBase):
     torch.Size([1, 16, 8, 9, 9])
     """
 
-    kernel_on_group, input_on_group, any_angle = False, False, True
+    kernel_on_group, input_on_group = False, False
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch channel group h w"]:
         """Convolve."""
@@ -93,7 +93,7 @@ class GroupConv2d(GroupConvBase):
     torch.Size([1, 4, 4, 7, 7])
     """
 
-    kernel_on_group, input_on_group, any_angle = True, True, True
+    kernel_on_group, input_on_group = True, True
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class ProjectConv2d(GroupConvBase):
     torch.Size([1, 1, 9, 9])
     """
 
-    kernel_on_group, input_on_group, any_angle = False, True, True
+    kernel_on_group, input_on_group = False, True
 
     @property
     def fan_in(self) -> float:
@@ -183,16 +183,18 @@ class GroupConvTranspose2d(GroupConvBase):
         in_channels: fields of the input.
         out_channels: fields of the output.
         kernel_size: taps.
-        group: C1, C2, C4, D1, D2 or D4.
+        group: C_n or D_n, as a group or its name, such as ``"D4"`` or ``"C16"``.
         output_padding: pixels added on one side; must be 0 unless ``strict=False``.
         stride, padding, dilation, groups, bias: as in :class:`torch.nn.ConvTranspose2d`.
         strict: raise GridError for what cannot be exact.
+        interpolation, mask, renormalize: as in :class:`GroupConv2d`.
         device, dtype: of the parameters.
 
     Shape:
         ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, |G|, H', W']``.
 
-    Equivariance: exact, regular to regular.
+    Equivariance: regular to regular; exact for the elements that move the pixel grid onto itself, so for all of C1, C2,
+    C4, D1, D2 and D4; approximate for the others of larger groups.
 
     Raises:
         ShapeError: the input is not a feature map on the group.
@@ -221,12 +223,16 @@ class GroupConvTranspose2d(GroupConvBase):
         groups: int = 1,
         bias: bool = True,
         strict: bool = True,
+        interpolation: Interpolation = "bilinear",
+        mask: Mask | None = None,
+        renormalize: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
-            groups=groups, bias=bias, strict=strict, device=device, dtype=dtype,
+            groups=groups, bias=bias, strict=strict, interpolation=interpolation, mask=mask, renormalize=renormalize,
+            device=device, dtype=dtype,
         )  # fmt: skip
         self.output_padding = grid_pair("output_padding", output_padding, self.group, least=0)
         check_output_padding(self.group, self.output_padding, strict=strict)

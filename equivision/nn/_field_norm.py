@@ -77,7 +77,7 @@ class FieldBatchNorm2d(FieldModule):
 
     def forward(self, x: Maps) -> Maps:
         """Normalise every field."""
-        check_channels(x, self.rep.size, "FieldBatchNorm2d")
+        check_channels(x, self._channels, "FieldBatchNorm2d")
         if self.training:
             mean, var = self._statistics(x)
         else:

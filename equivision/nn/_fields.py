@@ -32,6 +32,7 @@ class FieldModule(nn.Module):
         super().__init__()
         self.rep = representation("rep", rep, group)
         self.in_rep = self.out_rep = self.rep
+        self._channels = self.rep.size
         self._runs = tuple((count, field.size) for field, count in runs_of(self.rep))
         self._plain = tuple(is_plain(field) for field, _ in runs_of(self.rep))
 
@@ -79,7 +80,7 @@ class PointwiseNonlinearity(FieldModule):
 
     def forward(self, x: Maps) -> Maps:
         """Apply the function."""
-        check_channels(x, self.rep.size, "PointwiseNonlinearity")
+        check_channels(x, self._channels, "PointwiseNonlinearity")
         return self.function(x)
 
 
@@ -219,7 +220,7 @@ class FourierNonlinearity(FieldModule):
 
     def forward(self, x: Maps) -> Maps:
         """Apply the function."""
-        check_channels(x, self.rep.size, "FourierNonlinearity")
+        check_channels(x, self._channels, "FourierNonlinearity")
         return functional.sampled_pointwise(x, self.samples, self.back, self.function)
 
     def extra_repr(self) -> str:
@@ -278,7 +279,7 @@ class InvariantMap(FieldModule):
 
     def forward(self, x: Maps) -> Float[Tensor, "batch fields height width"]:
         """Reduce every field to a number."""
-        check_channels(x, self.rep.size, "InvariantMap")
+        check_channels(x, self._channels, "InvariantMap")
         return functional.reduce_fields(x, self._runs, self._reduce)
 
     def extra_repr(self) -> str:

@@ -1,6 +1,5 @@
 """Separable group convolutions as a module."""
 
-import math
 from typing import Literal
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from equivision import functional
 from equivision.errors import ConfigError
+from equivision.filters._sample import Interpolation, Mask
 from equivision.functional._algorithm import check_algorithm
 from equivision.functional._checks import PaddingMode, Size2
 from equivision.functional._separable import SEPARABLE_ALGORITHMS, SeparableAlgorithm
@@ -30,18 +30,20 @@ class SeparableGroupConv2d(GroupConvBase):
         in_channels: fields of the input.
         out_channels: fields of the output.
         kernel_size: one number, or (height, width) for groups without quarter turns; even sizes are fine.
-        group: C1, C2, C4, D1, D2 or D4, as a group or its name.
+        group: C_n or D_n, as a group or its name, such as ``"D4"`` or ``"C16"``.
         variant: ``"g"`` or ``"gc"``.
         stride, padding, dilation, groups, bias, padding_mode: as in :class:`torch.nn.Conv2d`.
         strict: raise GridError where stride and size cannot be exact.
         algorithm: ``"factored"`` (pointwise part, then spatial part), ``"expand"`` (one dense convolution) or
             ``"auto"``, as in :func:`equivision.functional.separable_group_conv2d`; the results are equal to rounding.
+        interpolation, mask, renormalize: how the spatial part moves by angles off the grid, as in :class:`GroupConv2d`.
         device, dtype: of the parameters.
 
     Shape:
         ``[B, in_channels, |G|, H, W]`` to ``[B, out_channels, |G|, H', W']``.
 
-    Equivariance: exact, ``f(L_g x) = L_g f(x)``.
+    Equivariance: ``f(L_g x) = L_g f(x)``; exact for the elements that move the pixel grid onto itself, so for all of
+    C1, C2, C4, D1, D2 and D4; approximate for the others of larger groups.
 
     Raises:
         ShapeError: the input is not a feature map on the group.
@@ -79,6 +81,9 @@ class SeparableGroupConv2d(GroupConvBase):
         padding_mode: PaddingMode = "zeros",
         strict: bool = True,
         algorithm: SeparableAlgorithm = "auto",
+        interpolation: Interpolation = "bilinear",
+        mask: Mask | None = None,
+        renormalize: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -88,7 +93,8 @@ class SeparableGroupConv2d(GroupConvBase):
         self.variant = variant  # before the base class, which asks for the shapes of the weights
         super().__init__(
             in_channels, out_channels, kernel_size, group=group, stride=stride, padding=padding, dilation=dilation,
-            groups=groups, bias=bias, padding_mode=padding_mode, strict=strict, device=device, dtype=dtype,
+            groups=groups, bias=bias, padding_mode=padding_mode, strict=strict, interpolation=interpolation, mask=mask,
+            renormalize=renormalize, device=device, dtype=dtype,
         )  # fmt: skip
         self.algorithm = algorithm
 
@@ -96,19 +102,20 @@ class SeparableGroupConv2d(GroupConvBase):
         per_group = self.in_channels // self.groups
         seen = per_group if self.variant == "g" else 1
         return {
-            "spatial": (self.out_channels, seen, *self.kernel_size),
+            "spatial": (self.out_channels, seen, *self._numbers()),
             "pointwise": (self.out_channels, per_group, self.group.order),
         }
 
     def _tables(self) -> tuple[Tensor, ...]:
-        options = ((True, (1, 1)), (False, self.kernel_size), (True, self.kernel_size))
+        size = (1, 1) if self._sampling() is not None else self.kernel_size
+        options = ((True, (1, 1)), (False, size), (True, size))
         return tuple(functional.filter_table(self.group, size, slots=slots) for slots, size in options)
 
     def _draw_weights(self) -> None:
         """The pointwise step keeps the variance of the maps, the spatial step doubles it for the ReLU."""
         summed = self.group.order * (1 if self.variant == "g" else self.in_channels // self.groups)
         uniform_(self.pointwise, 1 / summed)
-        uniform_(self.spatial, 2 / math.prod(self.spatial.shape[1:]))
+        uniform_(self.spatial, 2 / (self.spatial.shape[1] * self._taps()))
 
     def forward(
         self, x: Float[Tensor, "batch channel group height width"]

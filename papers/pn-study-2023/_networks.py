@@ -11,7 +11,7 @@ import equivision as ev
 from equivision.groups import PlanarGroup, cyclic, dihedral
 
 #: How kernels turn by angles off the grid: as the study's code does it, or by a mode of the library.
-Filters = Literal["torchvision", "nearest", "bilinear"]
+Filters = Literal["torchvision", "nearest", "bilinear", "steerable"]
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,11 @@ MORE = (
 P6_BILINEAR = Network("P6CNN, bilinear", "C6", "bilinear")
 P6_SHARED = Network("P6CNN, nearest, ties shared", "C6", "nearest")
 P8_BILINEAR = Network("P8CNN, bilinear", "C8", "bilinear")
+P6_STEERABLE = Network("P6CNN, steerable", "C6", "steerable")
+P8_STEERABLE = Network("P8CNN, steerable", "C8", "steerable")
 D4_WIDE = Network("D4CNN, widths of P4", "D4", widths_of="C4")
 P4_NARROW = Network("P4CNN, widths of D4", "C4", widths_of="D4")
-CONTROLS = (P6_BILINEAR, D4_WIDE, P4_NARROW, P6_SHARED, P8_BILINEAR)
+CONTROLS = (P6_BILINEAR, P6_STEERABLE, D4_WIDE, P4_NARROW, P6_SHARED, P8_BILINEAR, P8_STEERABLE)
 NETWORKS = {network.name: network for network in (*STUDY, *MORE, *CONTROLS)}
 
 

@@ -34,6 +34,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"interpolation": "nearest", "mask": "none"},
     {"interpolation": "bicubic", "mask": "disk", "renormalize": True},
     {"interpolation": "fourier"},
+    {"interpolation": "bspline"},
+    {"interpolation": "steerable"},
 ]
 
 
@@ -45,6 +47,10 @@ def network(group: PlanarGroup, kernel: int = 3, **options: Any) -> nn.Module:
         nn.ReLU(),
         evnn.GroupConv2d(3, 2, kernel, group=group, **options),
         nn.ReLU(),
+        evnn.SeparableGroupConv2d(2, 3, kernel, group=group, variant="gc", padding=1, **options),
+        evnn.SeparableGroupConv2d(3, 2, kernel, group=group, variant="g", padding=1, **options),
+        nn.ReLU(),
+        evnn.GroupConvTranspose2d(2, 2, kernel, group=group, stride=2, **options),
         evnn.ProjectConv2d(2, 2, kernel, group=group, **options),
     )
     return randomize_(net.double().eval())
