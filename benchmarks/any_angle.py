@@ -5,6 +5,9 @@ kernels, ``harmonics`` the same with steerable ones, ``steerable`` is ``Steerabl
 ``irreps`` is ``SteerableConv2d`` between fields of SO(2) or O(2) of about that width. The exact layers on C4 and D4
 that compute the same way stand beside them.
 
+``wide`` parts are 3x3 layers of 512 channels on 14x14 pixels, by both algorithms of ``GroupConv2d``: for many channels
+the C4 or D4 inside is worth its Fourier transform, and the layer is cheaper than an ordinary one.
+
     python -m benchmarks any_angle [--quick]
 """
 
@@ -12,7 +15,7 @@ import torch
 from torch import nn
 
 import equivision.nn as evnn
-from benchmarks._measure import Measured, Part, answer, interleave, step, summary
+from benchmarks._measure import Measured, Part, answer, forward, interleave, step, summary
 from equivision.groups import planar
 
 IRREPS = {
@@ -59,14 +62,37 @@ def measure(name: str, width: int, *, size: int, batch: int, rounds: int) -> dic
     return {f"{name} 5x5, {width} channels, {size}x{size}, batch {batch}": summary(timed, baseline="Conv2d")}
 
 
+def measure_wide(name: str, *, channels: int, size: int, batch: int, rounds: int) -> dict[str, Measured]:
+    """One group, 3x3."""
+    order = planar(name).order
+    layers: dict[str, nn.Module] = {"Conv2d": nn.Conv2d(channels, channels, 3, padding=1)}
+    for algorithm in ("expand", "fourier", "auto"):
+        fields = channels // order
+        conv = evnn.GroupConv2d(
+            fields, fields, 3, group=name, padding=1, algorithm=algorithm, interpolation="steerable"
+        )
+        layers[algorithm] = _Flat(conv, order)
+    x, results = torch.randn(batch, channels, size, size), {}
+    for kind, run in {"forward": forward, "forward and backward": step}.items():
+        timed = interleave({what: run(layer, x) for what, layer in layers.items()}, rounds=rounds)
+        results[f"{name} 3x3, {channels} channels, {size}x{size}, {kind}"] = summary(timed, baseline="Conv2d")
+    return results
+
+
 def parts(quick: bool) -> dict[str, Part]:
     """Both groups at both widths."""
     cases = [(name, width) for name in ("C8", "D8") for width in (64, 128)]
     shape = {"size": 9, "batch": 2, "rounds": 2} if quick else {"size": 28, "batch": 16, "rounds": 25}
-    return {
+    found: dict[str, Part] = {
         f"{name} {width}": lambda name=name, width=width: measure(name, width, **shape)
         for name, width in (cases[:1] if quick else cases)
     }
+    wide = {"channels": 16, "size": 5, "batch": 2, "rounds": 2} if quick else {
+        "channels": 512, "size": 14, "batch": 16, "rounds": 11
+    }  # fmt: skip
+    for name in ("C8", "D8", "C16"):
+        found[f"{name} wide"] = lambda name=name: measure_wide(name, **wide)
+    return found
 
 
 def main() -> None:

@@ -127,12 +127,24 @@ def any_angle(found: Found) -> str:
     """Layers off the pixel grid, forward and backward, as ratios."""
     kinds = ("interpolated", "harmonics", "steerable", "irreps")
     lines = []
-    for title, measured in found["results"].items():
+    small = {title: one for title, one in found["results"].items() if "interpolated" in one["contestants"]}
+    for title, measured in small.items():
         exact = next(name for name in measured["contestants"] if name.startswith("exact"))
         ratios = (f"{ms(measured, name) / ms(measured, 'Conv2d'):.2f}" for name in (exact, *kinds))
         lines.append((title.split(", 28")[0], f"{ms(measured, 'Conv2d'):.1f} ms", *ratios))
     header = ("forward and backward", "Conv2d", "exact C4, D4", *kinds)
     return f"{rows(header, lines)}\n\n{machine(found)}"
+
+
+def wide(found: Found) -> str:
+    """Wide layers off the grid by each algorithm, as ratios."""
+    kinds = ("expand", "fourier", "auto")
+    lines = [
+        (title, f"{ms(one, 'Conv2d'):.1f} ms", *(f"{ms(one, name) / ms(one, 'Conv2d'):.2f}" for name in kinds))
+        for title, one in found["results"].items()
+        if "fourier" in one["contestants"]
+    ]
+    return f"{rows(('layer', 'Conv2d', *kinds), lines)}\n\n{machine(found)}"
 
 
 def e2cnn_kernels(found: Found) -> str:
@@ -217,7 +229,7 @@ def places() -> Iterator[tuple[str, str]]:
             "scaling, slower": lambda found: slower(found, GROUPS, ["Conv2d"] * len(GROUPS)),
         },
         "phases": {"phases": phases},
-        "any_angle": {"any angle": any_angle},
+        "any_angle": {"any angle": any_angle, "any angle, wide": wide},
         "e2cnn_kernels": {"e2cnn kernels": e2cnn_kernels},
         "allocator": {"allocator": allocator},
         "e2cnn_compare": {

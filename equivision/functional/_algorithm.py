@@ -15,6 +15,8 @@ from equivision.kernels import Window
 Algorithm = Literal["auto", "expand", "fourier"]
 ALGORITHMS: tuple[str, ...] = ("auto", "expand", "fourier")
 POINTWISE = Window((1, 1), (0, 0), (1, 1))
+#: How much faster a convolution must be for which slots are put in another order.
+_REORDERED = 1.15
 
 
 def check_algorithm(algorithm: str, known: tuple[str, ...] = ALGORITHMS) -> None:
@@ -32,12 +34,17 @@ def takes_fourier(
     groups: int,
     *,
     last: bool = False,
+    taps: tuple[int, int] | None = None,
+    copies: int = 1,
 ) -> bool:
     """Whether a convolution of ``maps [B, C * G, H, W]``, which may lie channels last, runs in the Fourier basis.
 
     ``"auto"`` does so where the cost model was fitted: float32 on a CPU, with numba, outside of ``torch.export``.
     Nothing does so in ``torch.export``, whose programs shall run without this package, and inside the transforms of
     ``torch.func`` and forward-mode differentiation, for which the operator has no rules.
+
+    ``taps`` are those of ``weight``, unless it says itself; its fields count ``copies`` times on either side, and their
+    slots must then be put in another order, which is to pay.
     """
     check_algorithm(algorithm)
     if group.order == 1 or is_transformed() or torch.compiler.is_exporting():
@@ -48,11 +55,12 @@ def takes_fourier(
     fitted = has_operator and maps.dtype == weight.dtype == torch.float32
     if not fitted or torch.is_autocast_enabled("cpu") or groups > 1:
         return False
-    taps = (weight.shape[-2], weight.shape[-1])
+    taps = taps if taps is not None else (weight.shape[-2], weight.shape[-1])
     out = window.out_size((maps.shape[-2], maps.shape[-1]), taps)
     pixels = (maps.shape[0] * maps.shape[-2] * maps.shape[-1], maps.shape[0] * math.prod(out))
-    shape = Shape.of(group, (weight.shape[1], weight.shape[0]), taps, pixels)
+    shape = Shape.of(group, (copies * weight.shape[1], copies * weight.shape[0]), taps, pixels)
     pointwise = taps == (1, 1) and window == POINTWISE
     backward = torch.is_grad_enabled() and (maps.requires_grad or weight.requires_grad)
     kind = Pass(pointwise, last, backward)
-    return predicted(shape, "fourier", kind) < predicted(shape, "expand", kind)
+    dear = _REORDERED if copies > 1 else 1.0
+    return dear * predicted(shape, "fourier", kind) < predicted(shape, "expand", kind)

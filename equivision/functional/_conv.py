@@ -24,10 +24,19 @@ from equivision.functional._checks import (
     pair,
     resolve_padding,
 )
-from equivision.functional._filters import check_slots, group_filters, lift_filters, project_filters, transposed_filters
+from equivision.functional._filters import (
+    check_slots,
+    default_sampling,
+    group_filters,
+    kernel_taps,
+    lift_filters,
+    project_filters,
+    transposed_filters,
+)
 from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
 from equivision.functional._layout import FieldLayout, check_group_axis, is_image_channels_last
+from equivision.functional._subgroup import from_inner, grid_part, inner_weight, to_inner
 from equivision.groups import PlanarGroup
 from equivision.kernels import Window
 
@@ -45,6 +54,7 @@ def fitted(
     padding_mode: str,
     strict: bool,
     slots: int | None = None,
+    taps: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Window]:
     """Check that a window fits, and pad for all modes but zeros: the maps and the window that are left.
 
@@ -54,9 +64,10 @@ def fitted(
         layer: who complains.
         taken: channels that the filters take.
         slots: length of the group axis that x has flattened, if any.
+        taps: those of the kernel, where the weight does not say.
         group, stride, padding, dilation, padding_mode, strict: those of the layer.
     """
-    kernel_size = (weight.shape[-2], weight.shape[-1])
+    kernel_size = taps if taps is not None else (weight.shape[-2], weight.shape[-1])
     steps, spread = pair(stride, "stride", least=1), pair(dilation, "dilation", least=1)
     border = resolve_padding(padding, kernel_size, spread)
     if x.shape[1] != taken:
@@ -162,7 +173,8 @@ def group_conv2d(
 
     Args:
         algorithm: ``"expand"`` runs one ordinary convolution with all transformed copies of the filters;
-            ``"fourier"`` block-diagonalises over the group, with 2.7 (C4) or 5.3 (D4) times fewer products;
+            ``"fourier"`` block-diagonalises over the group, or over the C4 or D4 inside a larger one, with 2.7 (C4) or
+            5.3 (D4) times fewer products;
             ``"auto"`` takes the one that should be faster. The results are equal to rounding.
 
     Equivariance: regular to regular, ``f(L_g x) = L_g f(x)``; exact and approximate as :func:`lift_conv2d`.
@@ -198,19 +210,28 @@ def group_to_group(
     check_group_axis(x, group, layer)
     check_fields(bias, weight, weight.shape[0], groups, layer)
     layout, order = FieldLayout.of(x, groups=groups), group.order
-    said: dict[str, Any] = {"layer": layer, "group": group, "slots": order, **options}
-    if not group.is_on_grid or sampling is not None:
-        if algorithm == "fourier":
-            raise ConfigError(
-                f"algorithm='fourier' needs kernels that only move on the grid, without a mask; on {group.name} choose "
-                "'auto' or 'expand'"
-            )
-        bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
-        return layout.unflatten(convolve(layout.flatten(x), bank, layout.over_group(bias), groups=groups, **said))
-    maps, window = fitted(layout.flatten(x), weight, taken=weight.shape[1] * order * groups, **said)
-    if takes_fourier(algorithm, maps, weight, group, window, groups, last=layout.last):
-        return fourier_conv2d(layout.unflatten(maps), weight, bias, group, window, groups)
-    bank = group_filters(weight, group, table, slots_first=layout.slots_first)
+    plain = group.is_on_grid and sampling is None
+    inner = group if plain else grid_part(group)
+    if algorithm == "fourier" and inner.order == 1 < order:
+        raise ConfigError(
+            f"algorithm='fourier' works over the elements that map the pixel grid onto itself, of which {group.name} "
+            "has none but the identity: choose 'auto' or 'expand'"
+        )
+    sampling = default_sampling(group, weight, sampling)
+    taps, copies = kernel_taps(weight, sampling), order // inner.order
+    maps, window = fitted(
+        layout.flatten(x), weight, taken=weight.shape[1] * order * groups, layer=layer, group=group, slots=order,
+        taps=taps, **options,
+    )  # fmt: skip
+    said: dict[str, Any] = {"last": layout.last, "taps": taps, "copies": copies}
+    if takes_fourier(algorithm, maps, weight, inner, window, groups, **said):
+        fields = layout.unflatten(maps)
+        if plain:
+            return fourier_conv2d(fields, weight, bias, group, window, groups)
+        kernels = inner_weight(weight, group, sampling)
+        repeated = None if bias is None else bias.repeat_interleave(copies)
+        return from_inner(fourier_conv2d(to_inner(fields, group), kernels, repeated, inner, window, groups), group)
+    bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
     return layout.unflatten(F.conv2d(maps, bank, layout.over_group(bias), *window, groups))
 
 

@@ -64,7 +64,7 @@ def filter_sampling(
     return torch.from_numpy(sampling_matrices(group, kernel_size[0], **options).copy())
 
 
-def _taps(weight: Tensor, sampling: Tensor | None) -> tuple[int, int]:
+def kernel_taps(weight: Tensor, sampling: Tensor | None) -> tuple[int, int]:
     """Taps of a kernel; where matrices sample it, the last two axes of its weights are ``[numbers, 1]`` or taps."""
     if sampling is None:
         return weight.shape[-2], weight.shape[-1]
@@ -81,7 +81,13 @@ def sampled_slots(kernels: Tensor, slots: Tensor, sampling: Tensor) -> Tensor:
 
     ``sampling [G, K, Q]`` moves what a kernel is made of, taps or coefficients of functions.
     """
-    return _sampled(kernels.index_select(2, slots.reshape(-1)).unflatten(2, slots.shape), sampling)
+    return sampled_rows(kernels, slots, sampling)
+
+
+def sampled_rows(kernels: Tensor, slots: Tensor, sampling: Tensor | None) -> Tensor:
+    """:func:`sampled_slots` for some elements only, those whose rows of both tables are given; None moves nothing."""
+    copies = kernels.index_select(2, slots.reshape(-1)).unflatten(2, slots.shape)
+    return copies if sampling is None else _sampled(copies, sampling)
 
 
 def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) -> Tensor:
@@ -92,7 +98,7 @@ def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) ->
     return copies.transpose(1, 2).reshape(-1, maps, *kernel_size)
 
 
-def _sampling_of(group: PlanarGroup, weight: Tensor, given: Tensor | None) -> Tensor | None:
+def default_sampling(group: PlanarGroup, weight: Tensor, given: Tensor | None) -> Tensor | None:
     """What is given; off the grid the default, for functions that are called by themselves."""
     if given is not None or group.is_on_grid:
         return given
@@ -123,8 +129,8 @@ def lift_filters(
 
     Source: Cohen & Welling 2016, eq. 10.
     """
-    sampling = _sampling_of(group, weight, sampling)
-    kh, kw = _taps(weight, sampling)
+    sampling = default_sampling(group, weight, sampling)
+    kh, kw = kernel_taps(weight, sampling)
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling)  # O C G 1 K
@@ -150,8 +156,8 @@ def group_filters(
     Source: Cohen & Welling 2016, eq. 11.
     """
     check_slots(weight, group)
-    sampling = _sampling_of(group, weight, sampling)
-    kh, kw = _taps(weight, sampling)
+    sampling = default_sampling(group, weight, sampling)
+    kh, kw = kernel_taps(weight, sampling)
     size = (kh, kw) if sampling is None else (1, 1)
     table = table if table is not None else filter_table(group, size, slots=True).to(weight.device)
     if sampling is not None:
@@ -176,8 +182,8 @@ def project_filters(
 
     One kernel for all slots: equivariance leaves no more freedom. Source: Li et al. 2017 (decycle layer).
     """
-    sampling = _sampling_of(group, weight, sampling)
-    kh, kw = _taps(weight, sampling)
+    sampling = default_sampling(group, weight, sampling)
+    kh, kw = kernel_taps(weight, sampling)
     if sampling is not None:
         kernels = weight.flatten(2)[:, :, None, None].expand(-1, -1, group.order, 1, -1)
         copies = _sampled(kernels, sampling).transpose(2, 3)  # O C 1 G K

@@ -7,7 +7,7 @@ other. Shape legend: O and I fields of one type, s their sizes, F functions of t
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -18,9 +18,11 @@ from equivision.filters import RegularPlan, kernel_plan
 from equivision.filters._rings import Profile
 from equivision.filters._steerable import Plan
 from equivision.functional._checks import Size2
-from equivision.functional._conv import convolve
+from equivision.functional._conv import convolve, group_to_group
+from equivision.functional._fields import check_channels
 from equivision.functional._filters import sampled_slots
-from equivision.groups import OrthogonalGroup, PlanarGroup
+from equivision.functional._layout import is_image_channels_last
+from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup
 from equivision.reps import Representation
 
 #: What a plan is on a device: its arrays in their order, without the number of weights.
@@ -87,6 +89,11 @@ class FilterLayout(NamedTuple):
     columns: int
     kernel_size: int
     sorts: tuple[bool, bool]
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether there are regular fields only, so that it is a group convolution."""
+        return len(self.parts) == 1 and self.parts[0].regular
 
     @property
     def sizes(self) -> list[int]:
@@ -232,3 +239,26 @@ def steerable_conv2d(
         x, filters, bias, groups=1, layer="SteerableConv2d", group=on_grid(group), stride=stride, padding=padding,
         dilation=dilation, padding_mode=padding_mode, strict=strict,
     )  # fmt: skip
+
+
+def regular_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    layout: FilterLayout,
+    *,
+    group: PlaneGroup,
+    tables: Tables,
+    algorithm: str,
+    **options: Any,
+) -> Tensor:
+    """:func:`steerable_conv2d` between regular fields, as the group convolution that it is."""
+    assert isinstance(group, PlanarGroup)  # noqa: S101 (SO(2) and O(2) have no regular fields)
+    check_channels(x, layout.parts[0].fields[1] * group.order, "SteerableConv2d")
+    slots, moved = tables
+    kernels = weight.view(*layout.parts[0].fields, group.order, -1, 1)
+    y = group_to_group(
+        x.unflatten(1, (-1, group.order)), kernels, bias, layer="SteerableConv2d", group=group, groups=1, table=slots,
+        sampling=moved, algorithm=algorithm, **options,
+    ).flatten(1, 2)  # fmt: skip
+    return y.contiguous(memory_format=torch.channels_last) if is_image_channels_last(x) else y

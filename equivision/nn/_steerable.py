@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.filters._rings import Profile
+from equivision.functional._algorithm import Algorithm, check_algorithm
 from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, resolve_padding
-from equivision.functional._steerable import expand_filters, filter_layout, filter_tables, on_grid
+from equivision.functional._steerable import expand_filters, filter_layout, filter_tables, on_grid, regular_conv2d
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
 from equivision.nn._base import Guarantee, grid_pair
 from equivision.reps import Representation, invariants
@@ -36,7 +37,7 @@ def representation(name: str, rep: Representation | str, group: PlaneGroup | str
 
 _DEFAULTS = (
     ("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1)), ("padding_mode", "zeros"), ("strict", True),
-    ("profile", "gaussian"), ("cutoff", 3.0),
+    ("profile", "gaussian"), ("cutoff", 3.0), ("algorithm", "auto"),
 )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ class SteerableConv2d(nn.Module):
             vector of ``out_rep`` that the group leaves alone.
         strict: raise GridError where stride and size cannot be exact.
         profile, cutoff: as in :func:`equivision.filters.kernel_basis`.
+        algorithm: between regular fields, as in :class:`GroupConv2d`; otherwise there is but one.
         device, dtype: of the parameters.
 
     Shape:
@@ -96,6 +98,7 @@ class SteerableConv2d(nn.Module):
         strict: bool = True,
         profile: Profile = "gaussian",
         cutoff: float = 3.0,
+        algorithm: Algorithm = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -114,6 +117,8 @@ class SteerableConv2d(nn.Module):
         if padding_mode not in PADDING_MODES:
             raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
         self.padding_mode, self.strict, self.profile, self.cutoff = padding_mode, strict, profile, float(cutoff)
+        check_algorithm(algorithm)
+        self.algorithm = algorithm
         self._layout = filter_layout(*self._basis())
         self.weight = nn.Parameter(torch.empty(sum(self._layout.sizes), device=device, dtype=dtype))
         still = len(invariants(self.out_rep)) if bias else 0
@@ -163,6 +168,9 @@ class SteerableConv2d(nn.Module):
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch out_channels h w"]:
         """Convolve."""
         options = {name: getattr(self, name) for name in ("stride", "padding", "dilation", "padding_mode", "strict")}
+        if self._layout.is_regular:
+            options |= {"tables": self._tables()[0], "algorithm": self.algorithm}
+            return regular_conv2d(x, self.weight, self.bias, self._layout, group=self.group, **options)
         return functional.steerable_conv2d(x, self.filters(), self.channel_bias(), group=self.group, **options)
 
     def extra_repr(self) -> str:

@@ -255,7 +255,7 @@ def test_errors() -> None:
         evnn.SteerableConv2d("regular", "regular", 3)
     with pytest.raises(GroupMismatchError, match="is a representation of C8, not of C4"):
         evnn.SteerableConv2d(regular(cyclic(4)), regular(cyclic(8)), 3)
-    with pytest.raises(ShapeError, match=r"SteerableConv2d: input has 3 channel\(s\), the filters take 8"):
+    with pytest.raises(ShapeError, match=r"SteerableConv2d: input has shape \(1, 3, 8, 8\); .* needs \[batch, 8"):
         evnn.SteerableConv2d("regular", "regular", 3, group="C8")(image)
     with pytest.raises(GridError, match="SteerableConv2d: height 8"):
         evnn.SteerableConv2d("3 A", "E1", 3, group="SO2", stride=2, padding=1)(image)
