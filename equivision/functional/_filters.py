@@ -2,7 +2,8 @@
 
 Shape legend: O output fields, C input fields (a group of them for ``groups > 1``), G order of the group, K = kh * kw
 taps. ``O * G`` maps are numbered field by field, with all slots of a field side by side; with ``slots_first``, slot by
-slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too.
+slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too. Weights are taps,
+``kh kw``, or the coefficients of functions, ``[F, 1]``; banks are taps in either case, ``rows columns``.
 """
 
 import math

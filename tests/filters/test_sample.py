@@ -7,7 +7,7 @@ from equivision.errors import ConfigError
 from equivision.filters import grid_action, sampling_matrices
 from equivision.groups import PlanarGroup, cyclic, dihedral
 
-MODES = ("nearest", "bilinear", "bicubic", "fourier")
+MODES = ("nearest", "bilinear", "bicubic", "fourier")  # those that leave an unmoved kernel as it is
 SIZES = (1, 2, 3, 4, 5, 6, 7)
 GROUPS = [dihedral(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20)] + [cyclic(n) for n in (1, 2, 4, 8, 9)]
 
@@ -23,7 +23,7 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("mask", ["none", "disk", "smooth"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, "bspline"])
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 def test_elements_of_the_grid_move_exactly(group: PlanarGroup, mode: str, mask: str) -> None:
     """For every k on the grid and every g: first g, then k is kg."""
@@ -35,6 +35,16 @@ def test_elements_of_the_grid_move_exactly(group: PlanarGroup, mode: str, mask: 
             for k in exact:
                 moved = grid_action(images, group, k)
                 np.testing.assert_allclose(images[group.table[k]], moved, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_elements_of_the_grid_move_harmonics_exactly(group: PlanarGroup) -> None:
+    exact = [k for k in range(group.order) if 4 * group.split(k)[1] % group.rotations == 0]
+    for size in SIZES:
+        matrices = sampling_matrices(group, size, mode="steerable")
+        images = matrices.transpose(0, 2, 1).reshape(group.order, -1, size, size)
+        for k in exact:
+            np.testing.assert_allclose(images[group.table[k]], grid_action(images, group, k), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("mode", MODES)

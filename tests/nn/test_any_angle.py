@@ -29,7 +29,7 @@ from equivision.testing import (
 )
 
 NAMES = {"cyclic": cyclic, "dihedral": dihedral, **vars(evnn)}
-GROUPS = [cyclic(3), cyclic(5), cyclic(6), cyclic(8), cyclic(12), dihedral(3), dihedral(8), dihedral(12)]
+GROUPS = [cyclic(3), cyclic(5), cyclic(6), cyclic(8), cyclic(12), cyclic(16), dihedral(3), dihedral(8), dihedral(12)]
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"interpolation": "nearest", "mask": "none"},
@@ -65,9 +65,28 @@ def on_grid(group: PlanarGroup) -> list[int]:
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 @torch.no_grad()
 def test_exact_for_the_elements_on_the_grid(group: PlanarGroup, options: dict[str, Any]) -> None:
-    for kernel, size in product((1, 2, 3, 5), ((14, 14), (15, 15))):
+    for kernel, size in product((1, 2, 3, 4, 5), ((14, 14), (15, 15))):
         net, x = network(group, kernel, **options), torch.randn(1, 2, *size, dtype=torch.float64)
         for g in on_grid(group):
+            assert float(relative_error(net(act(x, g, group)), act(net(x), g, group))) <= 1e-12
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5])
+@pytest.mark.parametrize("n", [4, 8, 12, 16, 20])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "fourier", "bspline", "steerable"])
+@torch.no_grad()
+def test_strided_blocks_are_exact_for_quarter_turns(mode: Any, n: int, kernel: int) -> None:
+    """Convolution, norm, ReLU, blur and stride, in every mode, on every size."""
+    group = cyclic(n)
+    options: dict[str, Any] = {"group": group, "interpolation": mode, "padding": kernel // 2}
+    net = nn.Sequential(
+        evnn.LiftConv2d(1, 2, kernel, **options), evnn.BatchNorm3d(2), nn.ReLU(), evnn.BlurPool2d(2),
+        evnn.GroupConv2d(2, 2, kernel, **options), evnn.BatchNorm3d(2), nn.ReLU(), evnn.BlurPool2d(2, sigma=0.7),
+    )  # fmt: skip
+    randomize_(net.double().eval())
+    for size in (14, 17):
+        x = torch.randn(1, 1, size, size, dtype=torch.float64)
+        for g in on_grid(group)[1:]:
             assert float(relative_error(net(act(x, g, group)), act(net(x), g, group))) <= 1e-12
 
 
