@@ -2,8 +2,8 @@
 
 Shape legend: O output fields, C input fields (a group of them for ``groups > 1``), G order of the group, K = kh * kw
 taps. ``O * G`` maps are numbered field by field, with all slots of a field side by side; with ``slots_first``, slot by
-slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too. Weights are taps,
-``kh kw``, or the coefficients of functions, ``[F, 1]``; banks are taps in either case, ``rows columns``.
+slot, as feature maps that lie channels last in memory have them, and the bank lies channels last, too. Weights are
+taps, ``kh kw``, or the coefficients of functions, ``[F, 1]``; banks are taps in either case, ``rows columns``.
 """
 
 import math
@@ -48,14 +48,14 @@ def filter_sampling(
         group: the group whose elements move the kernel.
         kernel_size: taps (kh, kw); rows and columns must be as many.
         interpolation, mask, renormalize: as in :func:`equivision.filters.sampling_matrices`; by default kernels are
-            masked smoothly off the grid, and not on it, nor where they are smooth themselves. A kernel of one tap has
+            masked smoothly off the grid, and not on it, nor where they are made of harmonics. A kernel of one tap has
             nothing to mask or to move.
 
     Raises:
         ConfigError: an option is not known, or the kernel is not square.
     """
     smooth = interpolation in ("bspline", "steerable")
-    chosen = mask if mask is not None else "none" if group.is_on_grid or smooth else "smooth"
+    chosen = mask if mask is not None else "none" if group.is_on_grid or interpolation == "steerable" else "smooth"
     options: dict[str, Any] = {"mode": interpolation, "mask": chosen, "renormalize": renormalize}
     sampling_matrices(group, 1, **options)  # says what is wrong with them
     if kernel_size == (1, 1) or (group.is_on_grid and chosen == "none" and not smooth):
