@@ -167,7 +167,12 @@ def _lasting(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(title: str, measured: dict[str, Any]) -> None:
-    """Print one comparison."""
+    """Print one comparison, or errors by the names of what has them."""
+    if "contestants" not in measured:
+        print(title)
+        for name, row in measured.get("errors", {}).items():
+            print(f"  {name:24} {row}")
+        return
     print(f"{title} (medians of {measured['rounds']} interleaved rounds)")
     for name, row in measured["contestants"].items():
         print(f"  {name:24} {row['median_ms']:10.3f} ms   {row['ratio']:6.3f} x {measured['baseline']}")

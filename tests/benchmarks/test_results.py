@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 RESULTS = sorted((Path(__file__).parents[2] / "benchmarks" / "results").glob("*.json"))
-RAW = {"algorithm_grid", "gpu_correctness"}  # single times, which a model is fitted on; errors; nothing is compared
+RAW = {"algorithm_grid", "gpu_correctness", "error_by_angle"}  # single times, for a model; errors; nothing is compared
 
 
 def comparisons(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
