@@ -92,9 +92,20 @@ class Drawing:
             "circle", cx=at[0], cy=at[1], r=radius, fill=fill, stroke=stroke, stroke_width=width if stroke else None
         )
 
-    def path(self, commands: str, *, stroke: str | None = None, width: float = 1.5, fill: str = "none") -> None:
+    def path(
+        self,
+        commands: str,
+        *,
+        stroke: str | None = None,
+        width: float = 1.5,
+        fill: str = "none",
+        dashed: bool = False,
+    ) -> None:
         """Any path."""
-        self._add("path", d=commands, fill=fill, stroke=stroke, stroke_width=width if stroke else None)
+        self._add(
+            "path", d=commands, fill=fill, stroke=stroke, stroke_width=width if stroke else None,
+            stroke_dasharray="5 4" if dashed else None,
+        )  # fmt: skip
 
     def arrow(
         self,

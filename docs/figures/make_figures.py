@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
 from _errors import error_by_images, error_by_parameters
 from _redundancy import redundancy
@@ -335,6 +336,9 @@ FIGURES = (
     blocks,
     scaling_forward,
     scaling_backward,
+    error_by_orientations,
+    error_by_angle,
+    error_by_blur,
 )
 
 
