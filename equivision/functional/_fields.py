@@ -14,8 +14,9 @@ from equivision.errors import ConfigError, ShapeError
 from equivision.reps import Representation, invariants
 
 Run = tuple[int, int]
-#: Norms below this are taken for it where something is divided by them.
-TINY = 1e-6
+#: Fields shorter than this are shortened further where they are divided by their norm. A field that is nothing but
+#: rounding, as where a picture is flat, would else come out as a vector of full length in a random direction.
+SHORT = 1e-3
 
 
 def runs_of(rep: Representation) -> tuple[tuple[Representation, int], ...]:
@@ -77,6 +78,8 @@ def norm_relu(
 ) -> Float[Tensor, "batch channels height width"]:
     """``v ReLU(|v| + b) / |v|`` for every field v; ``ReLU(v + b)`` for the runs that are ``plain``.
 
+    Fields shorter than 0.001 are multiplied by ``(|v| / 0.001)^2`` besides: the function is smooth at 0.
+
     Args:
         x: feature map.
         bias: b, one number for each field.
@@ -95,7 +98,7 @@ def norm_relu(
         if plain[i]:
             return torch.relu(fields + shift)
         norm = torch.linalg.vector_norm(fields, dim=2, keepdim=True)
-        return fields * (torch.relu(norm + shift) / norm.clamp_min(TINY))
+        return fields * (torch.relu(norm + shift) * norm / norm.clamp_min(SHORT) ** 2)
 
     return over_fields(x, runs, apply)
 

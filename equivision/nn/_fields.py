@@ -87,7 +87,8 @@ class PointwiseNonlinearity(FieldModule):
 class NormReLU(FieldModule):
     """``v ReLU(|v| + b) / |v|`` for every field v, with b learned; ``ReLU(v + b)`` for invariants.
 
-    The C-ReLU of harmonic networks.
+    The C-ReLU of harmonic networks. Fields shorter than 0.001 are multiplied by ``(|v| / 0.001)^2`` besides: where a
+    picture is flat, vectors are rounding errors, and would otherwise get the length b.
 
     Args:
         rep: any representation of C_n, D_n, SO(2) or O(2), or its name.

@@ -95,6 +95,30 @@ def test_fields_of_any_angle_at_one_point() -> None:
 
 
 @torch.no_grad()
+def test_vectors_of_a_flat_background_stay_short() -> None:
+    """There a convolution gives rounding errors; a positive bias must not make vectors of length b of them."""
+    group, rep = special_orthogonal(), parse("4 E1", "SO2")
+    torch.manual_seed(0)
+    net = nn.Sequential(evnn.SteerableConv2d("3 A", rep, 5, group=group, padding=2), evnn.NormReLU(rep))
+    nn.init.ones_(net[1].bias)
+    x = torch.full((1, 3, 33, 33), 0.7)
+    x[:, :, 12:20, 12:22] = torch.rand(1, 3, 8, 10)
+    for turns in (1, 2, 3):
+        g = (0, 90.0 * turns)
+        assert float(relative_error(net(act(x, g, group)), act(net(x), g, group, rep))) <= 1e-5
+
+
+def test_gradients_of_norms_are_bounded_at_zero() -> None:
+    layer = evnn.NormReLU("2 E1", group="SO2")
+    nn.init.ones_(layer.bias)
+    for scale in (0.0, 1e-8, 1e-3):
+        x = torch.full((1, 4, 2, 2), scale, requires_grad=True)
+        layer(x).sum().backward()
+        assert x.grad is not None
+        assert float(x.grad.abs().max()) <= 4000
+
+
+@torch.no_grad()
 def test_more_points_make_a_fourier_nonlinearity_better() -> None:
     rep = parse("band3", "SO2")
     turn, x = torch.from_numpy(rep.matrix((0, 10.0))), torch.randn(64, 7, 1, 1, dtype=torch.float64)
