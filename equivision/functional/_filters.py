@@ -101,7 +101,7 @@ def _bank(copies: Tensor, kernel_size: tuple[int, int], *, slots_first: bool) ->
 
 def default_sampling(group: PlanarGroup, weight: Tensor, given: Tensor | None) -> Tensor | None:
     """What is given; off the grid the default, for functions that are called by themselves."""
-    if given is not None or group.is_on_grid or weight.shape[-2] == weight.shape[-1] == 1:
+    if given is not None or group.is_on_grid or weight.shape[-2:] == (1, 1):  # one tap has nothing to move
         return given
     found = filter_sampling(group, (weight.shape[-2], weight.shape[-1]))
     return None if found is None else found.to(weight.device)

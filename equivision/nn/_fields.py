@@ -32,7 +32,7 @@ class FieldModule(nn.Module):
         super().__init__()
         self.rep = representation("rep", rep, group)
         self.in_rep = self.out_rep = self.rep
-        self._channels = self.rep.size
+        self._channels = self.rep.size  # looked up once: torch.compile does not go through representations
         self._runs = tuple((count, field.size) for field, count in runs_of(self.rep))
         self._plain = tuple(is_plain(field) for field, _ in runs_of(self.rep))
 

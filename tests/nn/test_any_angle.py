@@ -219,8 +219,9 @@ def test_it_is_a_layer_like_others(kind: type[nn.Module]) -> None:
 
 
 @pytest.mark.compile
-def test_compiles() -> None:
-    assert_compiles(network(cyclic(8)), torch.randn(2, 2, 13, 13, dtype=torch.float64))
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_compiles(kernel: int) -> None:
+    assert_compiles(network(cyclic(8), kernel), torch.randn(2, 2, 13, 13, dtype=torch.float64))
 
 
 def test_frozen_exported_and_pickled() -> None:

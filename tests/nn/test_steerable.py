@@ -261,6 +261,14 @@ def test_compiles(name: str) -> None:
     assert_compiles(net, torch.randn(2, first.size, 9, 9, dtype=torch.float64))
 
 
+@pytest.mark.compile
+@pytest.mark.parametrize("name", ["C4", "D4", "SO2", "O2"])
+def test_layers_on_irreps_compile(name: str) -> None:
+    rep = parse("2 A1 + 2 E1" if name in ("D4", "O2") else "2 A + 2 E1", name)
+    net = nn.Sequential(evnn.FieldBatchNorm2d(rep), evnn.NormReLU(rep), evnn.InvariantMap(rep))
+    assert_compiles(randomize_(net.double().eval()), torch.randn(2, rep.size, 5, 5, dtype=torch.float64))
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_a_network_freezes() -> None:
     for name in ("C8", "SO2"):
