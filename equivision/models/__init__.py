@@ -7,6 +7,10 @@ from equivision.models._class_maps import dren as dren
 from equivision.models._class_maps import f_p4cnn as f_p4cnn
 from equivision.models._cnn13 import CNN13 as CNN13
 from equivision.models._cnn13 import cnn13 as cnn13
+from equivision.models._e2cnn import E2Net as E2Net
+from equivision.models._e2cnn import e2cnn as e2cnn
+from equivision.models._harmonic import HarmonicNet as HarmonicNet
+from equivision.models._harmonic import harmonic_cnn as harmonic_cnn
 from equivision.models._pn_study import PnNet as PnNet
 from equivision.models._pn_study import pn_cnn as pn_cnn
 from equivision.models._pn_study import pn_z2cnn as pn_z2cnn
@@ -30,3 +34,6 @@ from equivision.models._rotated_mnist import gc_p4cnn as gc_p4cnn
 from equivision.models._rotated_mnist import p4cnn as p4cnn
 from equivision.models._rotated_mnist import p4mcnn as p4mcnn
 from equivision.models._rotated_mnist import z2cnn as z2cnn
+from equivision.models._wide_resnet import WideBlock as WideBlock
+from equivision.models._wide_resnet import WideResNet16 as WideResNet16
+from equivision.models._wide_resnet import wrn16_8 as wrn16_8

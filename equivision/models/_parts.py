@@ -7,14 +7,31 @@ from typing import Literal, get_args
 from torch import nn
 
 from equivision.errors import ConfigError
+from equivision.filters._sample import Interpolation
+from equivision.functional import filter_sampling
 from equivision.groups import PlanarGroup
 from equivision.nn import GroupConv2d, SeparableGroupConv2d
 
 Kernel = Literal["dense", "g", "gc"]
 
 
-def group_conv(kernel: Kernel, group: PlanarGroup) -> Callable[..., nn.Module]:
-    """The class of convolution that a word stands for, with its group filled in.
+def movement(group: PlanarGroup, interpolation: Interpolation | None) -> Interpolation:
+    """How kernels move: what is given, else as steerable kernels off the grid; on it, nothing is interpolated."""
+    if interpolation is not None:
+        return interpolation
+    return "bilinear" if group.is_on_grid else "steerable"
+
+
+def kernel_numbers(group: PlanarGroup, kernel_size: int, interpolation: Interpolation) -> int:
+    """How many numbers are learned for one kernel: its taps, or the functions that it is a sum of."""
+    sampling = filter_sampling(group, (kernel_size, kernel_size), interpolation=interpolation)
+    return kernel_size**2 if sampling is None else sampling.shape[2]
+
+
+def group_conv(
+    kernel: Kernel, group: PlanarGroup, interpolation: Interpolation = "bilinear"
+) -> Callable[..., nn.Module]:
+    """The class of convolution that a word stands for, with its group filled in; only dense kernels are interpolated.
 
     Raises:
         ConfigError: the word is not known.
@@ -22,5 +39,5 @@ def group_conv(kernel: Kernel, group: PlanarGroup) -> Callable[..., nn.Module]:
     if kernel not in get_args(Kernel):
         raise ConfigError(f"kernel={kernel!r} is not known: choose one of {', '.join(get_args(Kernel))}")
     if kernel == "dense":
-        return partial(GroupConv2d, group=group)
+        return partial(GroupConv2d, group=group, interpolation=interpolation)
     return partial(SeparableGroupConv2d, group=group, variant=kernel)

@@ -17,11 +17,12 @@ PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1}
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
-#: Models with a symmetry, with their default groups and the channels of their images.
+#: Models with a symmetry, with their default groups, or what of them is on the grid, and the channels of their images.
 SYMMETRIC = {
     "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
     "resnet6": (C4, 3), "cnn13": (C4, 3), **dict.fromkeys(CLASS_MAPS, (C4, 1)),
-    "pn_cnn": (C4, 1), **dict.fromkeys(RESNET44, (D4, 3)),
+    "pn_cnn": (C4, 1), **dict.fromkeys(RESNET44, (D4, 3)), "harmonic_cnn": (C4, 1), "e2cnn": (C4, 1),
+    "wrn16_8": (C4, 3),
 }  # fmt: skip
 
 
@@ -180,7 +181,8 @@ def test_resnet_with_the_small_stem_on_96() -> None:
 def test_default_group_in_float32(name: str) -> None:
     group, channels = SYMMETRIC[name]
     net = randomize_(create_model(name, width=8 if name in (*SMALL, *CLASS_MAPS) else 4, in_channels=channels).eval())
-    assert_equivariant(net, random_input(channels, (28, 28), dtype=torch.float32), group=group)
+    size = 33 if name == "wrn16_8" else 28
+    assert_equivariant(net, random_input(channels, (size, size), dtype=torch.float32), group=group)
 
 
 def test_a_network_is_exact_for_its_own_group_only() -> None:
