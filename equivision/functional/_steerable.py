@@ -132,7 +132,7 @@ def filter_tables(
 ) -> list[Tables]:
     """The arrays of all plans as tensors, in float64 or as whole numbers; last, where sorted channels go."""
     rows = _plans(in_rep, out_rep, kernel_size, profile, cutoff)
-    tables = [tuple(torch.tensor(array) for array in plan[1:]) for plans in rows for plan in plans]
+    tables = [tuple(torch.from_numpy(array.copy()) for array in plan[1:]) for plans in rows for plan in plans]
     orders = (fields_of(out_rep).order or (), fields_of(in_rep).order or ())
     return [*tables, tuple(torch.tensor(order, dtype=torch.int64) for order in orders)]
 
