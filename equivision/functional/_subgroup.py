@@ -6,13 +6,12 @@ fast for G.
 """
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from equivision.functional._filters import sampled_rows
-from equivision.functional._linear import restrict, restriction_slots
+from equivision.functional._linear import restrict
 from equivision.groups import PlanarGroup
 from equivision.kernels import channels_last, is_channels_last
 
@@ -22,32 +21,27 @@ def grid_part(group: PlanarGroup) -> PlanarGroup:
     return PlanarGroup(math.gcd(4, group.rotations), group.reflections)
 
 
-@lru_cache(maxsize=256)
-def _slots(group: PlanarGroup) -> dict[str, tuple[int, ...]]:
-    """Slots in the ``order`` (coset, element of H), the way ``back``, the ``t_j``, and ``t_j^-1 s`` as a flat table."""
-    inner = grid_part(group)
-    order = restriction_slots(group, inner)
-    first = order[:: inner.order]
-    table = torch.from_numpy(group.table[group.inverses])[first][:, order]
-    found = {"order": order, "back": order.argsort(), "first": first, "table": table.flatten()}
-    return {name: tuple(slots.tolist()) for name, slots in found.items()}
+def _order(group: PlanarGroup, device: torch.device) -> Tensor:
+    """Slots in the order (coset ``H t_j``, element of H), ``[J * H]``; ``t_j`` is the rotation by j steps."""
+    n, turns = group.rotations, math.gcd(4, group.rotations)
+    flips = torch.arange(2 if group.reflections else 1, device=device).view(1, -1, 1)
+    quarter = torch.arange(0, n, n // turns, device=device)
+    step = torch.arange(n // turns, device=device).view(-1, 1, 1)
+    return (flips * n + (quarter + (1 - 2 * flips) * step) % n).flatten()
 
 
-@torch.compiler.assume_constant_result
-def _numbers(group: PlanarGroup, name: str) -> tuple[int, ...]:
-    """One of them, which is the same for every call."""
-    return _slots(group)[name]
-
-
-def _tensor(group: PlanarGroup, name: str, like: Tensor) -> Tensor:
-    return torch.tensor(_numbers(group, name), device=like.device)
+def _table(group: PlanarGroup, device: torch.device) -> Tensor:
+    """``t_j^-1 s`` for every j and every slot s in their new order, ``[J, G]``."""
+    n, order = group.rotations, _order(group, device)
+    step = torch.arange(n // math.gcd(4, n), device=device)[:, None]
+    return order // n * n + (order % n - step) % n
 
 
 def inner_weight(weight: Tensor, group: PlanarGroup, sampling: Tensor | None) -> Tensor:
     """``[O, C, G, ...] -> [O * J, C * J, H, kh, kw]``: the kernels over H of a group convolution over G."""
-    inner, table = grid_part(group), _tensor(group, "table", weight).unflatten(0, (-1, group.order))
+    inner, table = grid_part(group), _table(group, weight.device)
     if sampling is not None:
-        sampling = sampling.index_select(0, _tensor(group, "first", sampling))
+        sampling = sampling[: len(table)]  # of the rotations t_j, which come first
     copies = sampled_rows(weight.flatten(3), table, sampling)  # O C J (I H) K
     size = round(copies.shape[-1] ** 0.5)
     copies = copies.unflatten(3, (-1, inner.order)).transpose(1, 2)  # O J C I H K
@@ -56,12 +50,12 @@ def inner_weight(weight: Tensor, group: PlanarGroup, sampling: Tensor | None) ->
 
 def to_inner(x: Tensor, group: PlanarGroup) -> Tensor:
     """``[B, C, G, H, W] -> [B, C * J, H, H, W]``: slots as fields over H."""
-    return restrict(x, group, grid_part(group), _tensor(group, "order", x))
+    return restrict(x, group, grid_part(group), _order(group, x.device))
 
 
 def from_inner(y: Tensor, group: PlanarGroup) -> Tensor:
     """The inverse of :func:`to_inner`."""
     last = is_channels_last(y)
     joined = y.unflatten(1, (-1, group.order // y.shape[2])).flatten(2, 3)
-    joined = joined.index_select(2, _tensor(group, "back", y))
+    joined = joined.index_select(2, _order(group, y.device).argsort())
     return channels_last(joined) if last else joined

@@ -31,7 +31,7 @@ def kernel_numbers(group: PlanarGroup, kernel_size: int, interpolation: Interpol
 def group_conv(
     kernel: Kernel, group: PlanarGroup, interpolation: Interpolation = "bilinear"
 ) -> Callable[..., nn.Module]:
-    """The class of convolution that a word stands for, with its group filled in; only dense kernels are interpolated.
+    """The class of convolution that a word stands for, with its group filled in.
 
     Raises:
         ConfigError: the word is not known.
@@ -40,4 +40,4 @@ def group_conv(
         raise ConfigError(f"kernel={kernel!r} is not known: choose one of {', '.join(get_args(Kernel))}")
     if kernel == "dense":
         return partial(GroupConv2d, group=group, interpolation=interpolation)
-    return partial(SeparableGroupConv2d, group=group, variant=kernel)
+    return partial(SeparableGroupConv2d, group=group, variant=kernel, interpolation=interpolation)

@@ -29,7 +29,7 @@ class BasicBlock(nn.Module):
     Args:
         in_channels: fields of the input.
         out_channels: fields of the output.
-        group: C_n or D_n; with separable kernels one of C1, C2, C4, D1, D2 and D4.
+        group: C_n or D_n of any order.
         halve: blur and stride by 2 at the entrance.
         kernel: of the 3x3 convolutions: ``"dense"``, ``"g"`` or ``"gc"``; the 1x1 convolution of the skip is dense.
         interpolation: how dense kernels move, as in :class:`equivision.nn.GroupConv2d`; None: ``"steerable"`` off the
@@ -77,7 +77,7 @@ class ResNet(nn.Module):
 
     Args:
         blocks: blocks in each stage; every stage but the first halves the resolution.
-        group: C_n or D_n of any order; with separable kernels one of C1, C2, C4, D1, D2 and D4.
+        group: C_n or D_n of any order.
         width: fields of the first stage.
         in_channels: channels of the images.
         num_classes: number of logits.

@@ -208,6 +208,9 @@ class TestErrors:
         with pytest.raises(ConfigError, match="frequency=-1: give a whole number of at least 0"):
             create_model("e2cnn", group="SO2", frequency=-1)
 
-    def test_separable_kernels_off_the_grid(self) -> None:
-        with pytest.raises(GroupMismatchError, match="group=C8 holds rotations by 45 degrees"):
-            create_model("resnet18", group="C8", kernel="g")
+
+@pytest.mark.parametrize("kernel", ["g", "gc"])
+def test_separable_kernels_off_the_grid(kernel: str) -> None:
+    net = randomize_(create_model("resnet18", group="C8", kernel=kernel, width=2).double().eval())
+    for size in (16, 17):
+        assert_equivariant(net, random_input(3, (size, size)), group="C4")
