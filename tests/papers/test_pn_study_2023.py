@@ -1,12 +1,9 @@
 """The classification study: its networks, its test sets, and tables that come from the JSON files."""
 
-import importlib
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,24 +12,20 @@ import torch
 from equivision.data import Variant
 from equivision.filters import sampling_matrices
 from equivision.groups import cyclic
+from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import script as _script
 
-FOLDER = Path(__file__).parents[2] / "papers" / "pn-study-2023"
+FOLDER = PAPERS / "pn-study-2023"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
-MODULES = ("_networks", "_runs", "run", "table")
-Load = Callable[[str], ModuleType]
 
 
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=FOLDER, check=False)
+script = partial(_script, FOLDER)
 
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """The programs of the folder as modules; afterwards they are forgotten."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in MODULES:
-        sys.modules.pop(name, None)
+    """The programs of the folder as modules."""
+    yield from loading(FOLDER, monkeypatch)
 
 
 def test_readme_tables_are_those_that_the_published_results_give() -> None:
@@ -41,9 +34,7 @@ def test_readme_tables_are_those_that_the_published_results_give() -> None:
 
 
 def test_published_results_are_there() -> None:
-    published = json.loads((FOLDER / "published.json").read_text())
-    assert published == sorted(set(published))
-    assert all((FOLDER / "results" / f"{name}.json").exists() for name in published)
+    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

@@ -1,11 +1,9 @@
 """The reproduction's tables come from its JSON files, and its queues know what is left."""
 
 import dataclasses
-import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -13,24 +11,21 @@ import pytest
 import torch
 
 import equivision as ev
+from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import script as _script
 
-FOLDER = Path(__file__).parents[2] / "papers" / "separable-2021"
+FOLDER = PAPERS / "separable-2021"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
 PLAIN = ("z2cnn", "c_z2cnn")
-MODULES = ("_networks", "_runs", "cifar", "macs", "run", "table")
 
 
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=FOLDER, check=False)
+script = partial(_script, FOLDER)
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """The programs of the folder as modules; afterwards they are forgotten."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in MODULES:
-        sys.modules.pop(name, None)
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """The programs of the folder as modules."""
+    yield from loading(FOLDER, monkeypatch)
 
 
 def test_readme_tables_are_those_that_the_published_results_give() -> None:
@@ -39,10 +34,7 @@ def test_readme_tables_are_those_that_the_published_results_give() -> None:
 
 
 def test_published_results_are_there() -> None:
-    """More may have come in since; what is published stays."""
-    published = json.loads((FOLDER / "published.json").read_text())
-    assert published == sorted(set(published))
-    assert all((FOLDER / "results" / f"{name}.json").exists() for name in published)
+    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
