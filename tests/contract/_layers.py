@@ -1,7 +1,7 @@
 """The table: every public layer in several configurations, and torch's own layers that are right as they stand."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -11,72 +11,11 @@ from torch import Tensor, nn
 import equivision.nn as evnn
 from equivision import reps
 from equivision.functional import act
-from equivision.functional._fields import is_plain
 from equivision.groups import PlanarGroup, Subgroup, cyclic, dihedral, inclusion, orthogonal, special_orthogonal
 from equivision.reps import quotient
 from equivision.testing import random_input, randomize_
-
-C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
-ANY_SIZE = ((7, 7), (6, 6), (5, 6))
-ODD, EVEN = ((7, 7), (5, 9)), ((6, 6), (8, 4))
-Action = Callable[[Tensor, int], Tensor]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One layer in one configuration.
-
-    Attributes:
-        name: unique.
-        make: builds a fresh layer.
-        group: acts on input and output.
-        sizes: heights and widths on which the layer is exact; None for values on the group, ``[B, C, G]``.
-        on_group: whether the input has a group axis.
-        channels: channels or fields of the input.
-        representative: whether the slow properties are tested too.
-        act_in, act_out: actions other than the reference action.
-        keeps_channels_last: whether the memory format survives.
-        repr_builds: whether the repr builds the layer (torch's own do not promise it).
-    """
-
-    name: str
-    make: Callable[[], nn.Module]
-    group: PlanarGroup
-    sizes: tuple[tuple[int, int], ...] | None = ANY_SIZE
-    on_group: bool = True
-    channels: int = 2
-    representative: bool = False
-    act_in: Action | None = None
-    act_out: Action | None = None
-    keeps_channels_last: bool = True
-    repr_builds: bool = True
-
-    def __str__(self) -> str:
-        return self.name
-
-    def layer(self) -> nn.Module:
-        """The layer in float64 and eval mode with random parameters and running statistics."""
-        return randomize_(self.make().double().eval())
-
-    def inputs(self) -> list[Tensor]:
-        """One random batch for every size."""
-        if self.sizes is None:
-            return [random_input(self.channels, (1, 1), self.group).flatten(2)]
-        # Restrict takes features on the larger group, Induce gives them
-        layer = self.make()
-        of = self.group if isinstance(layer, evnn.Induce) else getattr(layer, "group", self.group)
-        group = of if self.on_group else None
-        return [random_input(self.channels, size, group) for size in self.sizes]
-
-
-def _fitting_sizes(kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[tuple[int, int], ...]:
-    """Sizes on which a sliding window is centred: an odd and an even one where there are both, and both together."""
-    extent = dilation * (kernel - 1) + 1
-    fits = [n for n in range(5, 14) if n + 2 * padding >= extent and (n + 2 * padding - extent) % stride == 0]
-    first = fits[0]
-    other = next((n for n in fits if (n - first) % 2), fits[1])
-    return (first, first), (other, other), (first, other)
-
+from tests.contract._case import ANY_SIZE, C1, C2, C4, D1, D2, D4, EVEN, GROUPS, ODD, Case, fitting_sizes
+from tests.contract._fields import inductions, steerable
 
 CONVOLUTIONS: tuple[dict[str, Any], ...] = (
     {"kernel_size": 3, "padding": 1},
@@ -136,7 +75,7 @@ def _convolutions() -> Iterator[Case]:
                     _label(kind, group, options),
                     partial(kind, 2, 4, group=group, **options),
                     group,
-                    sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
+                    sizes=fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
                     on_group=kind is not evnn.LiftConv2d,
                     representative=i == 0 or group == C4,
                 )
@@ -179,7 +118,7 @@ def _separable() -> Iterator[Case]:
                     _label(kind, group, options | form),
                     partial(kind, 2, 4, group=group, **options, **form),
                     group,
-                    sizes=_fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
+                    sizes=fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
                     representative=i == 0 or (group == C4 and i in (4, 6)),
                     # the maps between the steps of factored g kernels are put in another order
                 )
@@ -221,7 +160,7 @@ def _attentive() -> Iterator[Case]:
                     _label(kind, group, options),
                     partial(kind, 2, 3, group=group, **options),
                     group,
-                    sizes=_fitting_sizes(kernel, options.get("stride", 1), options.get("padding", 0), dilation),
+                    sizes=fitting_sizes(kernel, options.get("stride", 1), options.get("padding", 0), dilation),
                     on_group=kind is evnn.AttentiveGroupConv2d,
                     representative=group == C4 or (group == D4 and i == 0),
                 )
@@ -259,7 +198,7 @@ def _windows() -> Iterator[Case]:
         for group in GROUPS:
             for i, option in enumerate(options):
                 kernel = option["kernel_size"]
-                sizes = _fitting_sizes(kernel, option.get("stride", kernel), option.get("padding", 0))
+                sizes = fitting_sizes(kernel, option.get("stride", kernel), option.get("padding", 0))
                 for on_group in (True, False):
                     name = f"{_label(kind, group, option)}-{'group' if on_group else 'plane'}"
                     make = partial(kind, group=group, **option)
@@ -359,98 +298,6 @@ def _norms() -> Iterator[Case]:
             yield Case(f"BatchNorm3d-{group}-affine={affine}", make, group, representative=group in (C4, D4))
 
 
-STEERABLE = {
-    C1: "2 regular", C2: "regular + B", C4: "regular + A + E1", D1: "A2 + regular", D2: "B1 + B2 + 2 A1",
-    D4: "regular + E1 + A2",
-}  # fmt: skip
-
-
-def _steerable() -> Iterator[Case]:
-    """Feature maps of any representation, of the finite groups and, restricted to these, of SO(2) and O(2)."""
-    for group, text in STEERABLE.items():
-        yield from _of_fields(group, reps.parse(text, group), reps.parse(text, group), representative=group in (C4, D4))
-        band = reps.band_limited(group, 1 if group.rotations == 4 else 0)
-        make = partial(evnn.FourierNonlinearity, 2 * band)
-        yield _on_fields("FourierNonlinearity", make, group, 2 * band, representative=group in (C4, D4))
-        regular = reps.parse("2 regular", group)
-        yield _on_fields(
-            "PointwiseNonlinearity", partial(evnn.PointwiseNonlinearity, regular), group, regular, representative=True
-        )
-    for whole, text, group in (
-        (special_orthogonal(), "2 A + 2 E1 + E2", C4),
-        (orthogonal(), "A1 + E1 + A2 + E3 + A1", D4),
-    ):
-        rep = reps.parse(text, whole)
-        yield from _of_fields(group, rep, reps.restricted(rep, group), representative=True)
-
-
-def _of_fields(group: PlanarGroup, rep: reps.Representation, moves: reps.Representation, **kind: Any) -> Iterator[Case]:
-    for options in (
-        {"kernel_size": 3, "padding": 1},
-        {"kernel_size": 2, "bias": False},
-        {"kernel_size": 3, "stride": 2, "padding": 1, "profile": "bspline"},
-        {"kernel_size": 5, "padding": 2, "padding_mode": "circular", "cutoff": 2.0},
-        {"kernel_size": 3, "dilation": 2, "padding": "same", "profile": "pixels"},
-    ):
-        kernel, stride = options["kernel_size"], options.get("stride", 1)
-        sizes = _fitting_sizes(kernel, stride, 1) if stride > 1 else ANY_SIZE
-        make = partial(evnn.SteerableConv2d, rep, rep, **options)
-        yield _on_fields(f"SteerableConv2d-{options}", make, group, moves, sizes=sizes, **kind)
-    gates = rep.size + sum(not is_plain(field) for field in rep.fields)
-    wide = moves + (gates - rep.size) * reps.trivial(group) if gates > rep.size else moves
-    rows: tuple[tuple[str, Callable[[], nn.Module], Any, Any], ...] = (
-        ("NormReLU", partial(evnn.NormReLU, rep), moves, moves),
-        ("FieldBatchNorm2d", partial(evnn.FieldBatchNorm2d, rep), moves, moves),
-        ("GatedNonlinearity", partial(evnn.GatedNonlinearity, rep), wide, moves),
-        ("InvariantMap", partial(evnn.InvariantMap, rep), moves, None),
-    )
-    for name, make, into, out in rows:
-        yield _on_fields(f"{name}-{rep.group}", make, group, into, out=out, **kind)
-
-
-def _on_fields(
-    name: str,
-    make: Callable[[], nn.Module],
-    group: PlanarGroup,
-    rep: reps.Representation,
-    *,
-    out: Any = ...,
-    sizes: tuple[tuple[int, int], ...] = ANY_SIZE,
-    representative: bool = False,
-) -> Case:
-    moved_out = rep if out is ... else out
-    return Case(
-        f"{name}-{group}-{rep.name}",
-        make,
-        group,
-        sizes,
-        on_group=False,
-        channels=rep.size,
-        representative=representative,
-        act_in=lambda x, g: act(x, g, group, rep),
-        act_out=lambda y, g: act(y, g, group, moved_out),
-        keeps_channels_last=name.startswith("SteerableConv2d"),
-    )
-
-
-def _inductions() -> Iterator[Case]:
-    for group, large in ((C1, D2), (C2, cyclic(6)), (C4, cyclic(16)), (D1, dihedral(3)), (D2, D4), (D4, dihedral(8))):
-        outer = inclusion(group, large)
-
-        def act_out(y: Tensor, g: int, outer: Any = outer, large: PlanarGroup = large) -> Tensor:
-            return act(y, outer(g), large)
-
-        for sizes in (ANY_SIZE, None):
-            yield Case(
-                f"Induce-{group}-{large}-{'values' if sizes is None else 'maps'}",
-                partial(evnn.Induce, 2, 3, group, large, bias=sizes is None),
-                group,
-                sizes,
-                representative=group in (C4, D2),
-                act_out=act_out,
-            )
-
-
 def _torch_layers() -> Iterator[Case]:
     """What the documentation says is right as it stands on ``[B, C, G, H, W]``."""
     pointwise: dict[str, Callable[[], nn.Module]] = {
@@ -509,8 +356,8 @@ CASES: tuple[Case, ...] = (
     *_restrictions(),
     *_linear(),
     *_norms(),
-    *_steerable(),
-    *_inductions(),
+    *steerable(),
+    *inductions(),
     *_torch_layers(),
 )
 REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)
