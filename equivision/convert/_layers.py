@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from equivision import functional
 from equivision.functional._attention import group_attention, lift_attention
+from equivision.functional._linear import induction_bank
 from equivision.functional._resample import blur_window, gaussian_taps
 from equivision.nn import (
     AttentiveGroupConv2d,
@@ -126,8 +127,7 @@ def plain_steerable(layer: SteerableConv2d) -> nn.Conv2d:
 @torch.no_grad()
 def plain_induction(layer: Induce) -> nn.Conv2d:
     """A 1x1 convolution of the flattened fields."""
-    bank = layer.weight.index_select(2, layer.table.reshape(-1)).unflatten(2, layer.table.shape)
-    bank = bank.transpose(1, 2).flatten(2).flatten(0, 1)[..., None, None]
+    bank = induction_bank(layer.weight, layer.table)[..., None, None]
     conv = _conv(bank, _repeated(layer.bias, layer.group.order), nn.Conv2d)
     assert isinstance(conv, nn.Conv2d)  # noqa: S101
     return conv

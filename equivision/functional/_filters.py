@@ -77,16 +77,12 @@ def _sampled(kernels: Tensor, sampling: Tensor) -> Tensor:
     return torch.einsum("abgsq,gpq->abgsp", kernels, sampling.to(kernels.dtype))
 
 
-def sampled_slots(kernels: Tensor, slots: Tensor, sampling: Tensor) -> Tensor:
+def sampled_slots(kernels: Tensor, slots: Tensor, sampling: Tensor | None) -> Tensor:
     """``[A, B, G, Q] -> [A, B, G, G, K]``: kernels with a group axis moved by each element, ``slots[h, s] = h^-1 s``.
 
-    ``sampling [G, K, Q]`` moves what a kernel is made of, taps or coefficients of functions.
+    ``sampling [G, K, Q]`` moves what a kernel is made of, taps or coefficients of functions; None moves nothing. Rows
+    of both tables for some elements h only give the kernels moved by these.
     """
-    return sampled_rows(kernels, slots, sampling)
-
-
-def sampled_rows(kernels: Tensor, slots: Tensor, sampling: Tensor | None) -> Tensor:
-    """:func:`sampled_slots` for some elements only, those whose rows of both tables are given; None moves nothing."""
     copies = kernels.index_select(2, slots.reshape(-1)).unflatten(2, slots.shape)
     return copies if sampling is None else _sampled(copies, sampling)
 

@@ -98,6 +98,12 @@ def induction_table(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, "o
     return torch.from_numpy(group.table[group.inverses[inside]].T.copy())
 
 
+def induction_bank(weight: Tensor, table: Tensor) -> Tensor:
+    """``[O, C, G] -> [O * G, C * H]``: the matrix of an induction between flattened fields."""
+    copies = weight.index_select(2, table.reshape(-1)).unflatten(2, table.shape)  # O C G H
+    return copies.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
 def induce(
     x: Float[Tensor, "batch in_channels suborder *space"],
     weight: Float[Tensor, "out_channels in_channels order"],
@@ -135,8 +141,7 @@ def induce(
         )
     check_dtypes(x, weight, "Induce")
     table = table if table is not None else induction_table(group, subgroup).to(weight.device)
-    bank = weight.index_select(2, table.reshape(-1)).unflatten(2, table.shape)  # O C G H
-    bank = bank.transpose(1, 2).flatten(2).flatten(0, 1)
+    bank = induction_bank(weight, table)
     if x.ndim == 3:
         y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
         return y if bias is None else y + bias[:, None]

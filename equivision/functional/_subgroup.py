@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from equivision.functional._filters import sampled_rows
+from equivision.functional._filters import sampled_slots
 from equivision.functional._linear import restrict
 from equivision.groups import PlanarGroup
 from equivision.kernels import channels_last, is_channels_last
@@ -42,8 +42,8 @@ def inner_weight(weight: Tensor, group: PlanarGroup, sampling: Tensor | None) ->
     inner, table = grid_part(group), _table(group, weight.device)
     if sampling is not None:
         sampling = sampling[: len(table)]  # of the rotations t_j, which come first
-    copies = sampled_rows(weight.flatten(3), table, sampling)  # O C J (I H) K
-    size = round(copies.shape[-1] ** 0.5)
+    copies = sampled_slots(weight.flatten(3), table, sampling)  # O C J (I H) K
+    size = math.isqrt(copies.shape[-1])
     copies = copies.unflatten(3, (-1, inner.order)).transpose(1, 2)  # O J C I H K
     return copies.flatten(2, 3).flatten(0, 1).unflatten(-1, (size, size))
 
