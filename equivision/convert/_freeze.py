@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from equivision._trace import known_as, trace
 from equivision.convert._layers import Example
+from equivision.convert._plain import check_plain
 from equivision.convert._rewrite import LAYERS, Rewriter
-from equivision.convert._trace import check_plain, known_as, trace
-from equivision.errors import ConfigError
+from equivision.errors import ConfigError, ExportError
 from equivision.nn import BatchNorm3d
 
 
@@ -51,7 +52,8 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
     copied = _plain(copy.deepcopy(_uncompiled(model)).eval())
     if known_as(copied, LAYERS) or type(copied).__module__.startswith("torch.nn.modules."):
         copied = nn.Sequential(copied).eval() if not isinstance(copied, nn.Sequential) else copied
-    graph = trace(copied, LAYERS)
+    cure = "freeze the parts before and after it"
+    graph = trace(copied, LAYERS, error=ExportError, purpose="frozen", cure=cure)
     examples = {} if example is None else _observe(copied, graph, example)
     frozen = Rewriter(copied, graph, examples, fold_batch_norm=fold_batch_norm).run()
     check_plain(frozen)

@@ -16,9 +16,9 @@ from torch import fx, nn
 from torch.fx.proxy import GraphAppendingTracer
 from torch.nn.modules.conv import _ConvNd
 
+from equivision._trace import known_as
 from equivision.convert import _layers as plain
 from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_planes
-from equivision.convert._trace import known_as
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
 from equivision.functional._attention import attended_sum

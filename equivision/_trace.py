@@ -2,14 +2,13 @@
 
 import inspect
 import os
-import sys
 import traceback
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from equivision.errors import ExportError
+from equivision.errors import EquivisionError
 
 _TORCH = os.path.dirname(torch.__file__)
 
@@ -41,11 +40,17 @@ def known_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> type[nn.M
     return next((base for base in bases if type(module).forward is base.forward), None)
 
 
-def trace(model: nn.Module, layers: tuple[type[nn.Module], ...]) -> fx.Graph:
+def trace(
+    model: nn.Module, layers: tuple[type[nn.Module], ...], *, error: type[EquivisionError], purpose: str, cure: str
+) -> fx.Graph:
     """The calls of a network in their order; arguments of its forward that have a default keep it.
 
-    Raises:
-        ExportError: the network decides in Python what to do next, by values or shapes.
+    Args:
+        model: the network.
+        layers: classes that stay one call, besides torch's modules.
+        error: what is raised where the network decides in Python what to do next, by values or shapes.
+        purpose: what cannot be done then, as a participle: ``"frozen"``.
+        cure: what else could be done.
     """
     tracer = LayerTracer(layers)
     options = inspect.signature(model.forward).parameters.values()
@@ -53,15 +58,15 @@ def trace(model: nn.Module, layers: tuple[type[nn.Module], ...]) -> fx.Graph:
     defaults = {option.name: option.default for option in options if isinstance(option.default, plain)}
     try:
         return tracer.trace(model, concrete_args=defaults or None)
-    except Exception as error:
+    except Exception as reason:
         path, module = tracer.failed or ("", model)
         where = f"{type(module).__name__}{f' ({path})' if path else ''}"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ExportError(
-            f"model cannot be frozen: the forward of {where} cannot be traced at {_line(error)}: {reason}. What is "
+        what = " ".join(str(reason).split()) or type(reason).__name__
+        raise error(
+            f"model cannot be {purpose}: the forward of {where} cannot be traced at {_line(reason)}: {what}. What is "
             "done must not depend on values or shapes through Python's if, for, int() or len(): use torch functions "
-            "such as torch.where, or freeze the parts before and after it"
-        ) from error
+            f"such as torch.where, or {cure}"
+        ) from reason
 
 
 def _line(error: BaseException) -> str:
@@ -70,26 +75,3 @@ def _line(error: BaseException) -> str:
     own = [frame for frame in frames if not frame.filename.startswith(_TORCH) and frame.filename != __file__]
     frame = (own or frames)[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno}"
-
-
-def check_plain(frozen: fx.GraphModule) -> None:
-    """Check that a network needs nothing but torch to be loaded and run.
-
-    Raises:
-        ExportError: a module or a function comes from elsewhere.
-    """
-    for name, module in frozen.named_modules():
-        kind = type(module)
-        importable = getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind
-        if name and not (kind.__module__.startswith("torch.") and importable):
-            cure = "remove it with torch.nn.utils.parametrize.remove_parametrizations" if not importable else (
-                "freeze the module that it wraps, or build it from torch.nn and equivision.nn"
-            )  # fmt: skip
-            raise ExportError(f"model cannot be frozen: {name} is a {kind.__name__} ({kind.__module__}): {cure}")
-    for node in frozen.graph.nodes:
-        home = getattr(node.target, "__module__", None) if node.op == "call_function" else None
-        if home is not None and home.partition(".")[0] not in ("torch", "_operator", "operator", "builtins", "math"):
-            raise ExportError(
-                f"model cannot be frozen: it calls {node.target.__name__} of {home}, which is not part of torch: write "
-                "it with torch functions"
-            )
