@@ -9,5 +9,6 @@ from equivision.tasks._checkpoint import SafeCheckpointIO as SafeCheckpointIO  #
 from equivision.tasks._checkpoint import read_checkpoint as read_checkpoint  # noqa: E402
 from equivision.tasks._classification import ClassificationTask as ClassificationTask  # noqa: E402
 from equivision.tasks._memory import keep_freed_memory as keep_freed_memory  # noqa: E402
+from equivision.tasks._phases import TwoPhaseAveraging as TwoPhaseAveraging  # noqa: E402
 from equivision.tasks._record import RunRecorder as RunRecorder  # noqa: E402
 from equivision.tasks._seed import SeedEachEpoch as SeedEachEpoch  # noqa: E402

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 
 import equivision as ev
 from equivision.data import ImageDataModule
@@ -80,7 +80,13 @@ def work(jobs: Sequence[Run], train: Callable[[Run], dict[str, Any]], *, only_li
 
 
 def fit_and_test(
-    job: Job, task: ClassificationTask, data: ImageDataModule, epochs: int, *, accelerator: str = "cpu"
+    job: Job,
+    task: ClassificationTask,
+    data: ImageDataModule,
+    epochs: int,
+    *,
+    accelerator: str = "cpu",
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[dict[str, float], float]:
     """Train from the last complete epoch on; test error in % for each of the test variants, and hours of training."""
     last = job.checkpoints / "last.ckpt"
@@ -93,7 +99,7 @@ def fit_and_test(
         limit_val_batches=0,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[timer, ModelCheckpoint(job.checkpoints, save_last=True)],
+        callbacks=[timer, ModelCheckpoint(job.checkpoints, save_last=True), *callbacks],
     )
     trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     found = trainer.test(task, datamodule=data, verbose=False)

@@ -1,0 +1,249 @@
+"""From a plain network to one that is given its parameters, and the proof that these make it equivariant.
+
+The network is traced once, and run on an image and on its turned copy with random parameters that turn in the same way,
+call by call. The first call whose results do not correspond is the one that the error names.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
+
+import equivision.nn as evnn
+from equivision._trace import trace
+from equivision.errors import ConfigError, GridError, ShapeError
+from equivision.functional._checks import pair
+from equivision.functional._grid import check_grid
+from equivision.groups import cyclic
+from equivision.hyper._layers import Combiner, GeneratedConv2d, GeneratedGroupConv2d, GeneratedLayer, GeneratedLinear
+from equivision.nn import GroupConv2d, LiftConv2d
+from equivision.testing import randomize_
+
+_TOLERANCE = 1e-8
+#: Our layers are single calls, as torch's are.
+_LEAVES = tuple(kind for kind in vars(evnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module))
+_C4 = cyclic(4)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the result of a call moves: a square map, a flattened one of this size, or not at all (size None)."""
+
+    is_map: bool = False
+    size: int | None = None
+    numbers: int = 0
+
+
+def with_given_parameters(
+    main: nn.Module, input_shape: tuple[int, int, int], *, combiner: Combiner, static_linear: bool, strict: bool
+) -> tuple[fx.GraphModule, dict[str, GeneratedLayer]]:
+    """The network with inputs for the parameters of its convolutions and linear layers, and these layers by name.
+
+    Inputs of the result: the images, then for each layer its weights and, if it has one, its bias.
+
+    Raises:
+        ConfigError: the network cannot be traced, has nothing to generate, or a layer that cannot be made equivariant.
+        GridError: a layer cannot be exact on the sizes it meets.
+        ShapeError: the network does not take images of that shape.
+    """
+    cure = "wrap the part of it that can be traced"
+    graph = trace(main, _LEAVES, error=ConfigError, purpose="wrapped", cure=cure)
+    plain = fx.GraphModule(copy.deepcopy(main), graph)
+    layers = _Walk(plain, combiner=combiner, static_linear=static_linear, strict=strict).run(input_shape)
+    if not layers:
+        raise ConfigError(
+            f"main={type(main).__name__} has no convolution or linear layer whose weights could be generated"
+        )
+    return _rewritten(plain, layers), layers
+
+
+def _rewritten(plain: fx.GraphModule, layers: dict[str, GeneratedLayer]) -> fx.GraphModule:
+    """Put the layers in, and the inputs that their calls need."""
+    for name, layer in layers.items():
+        plain.set_submodule(name, layer)
+    first = next(node for node in plain.graph.nodes if node.op == "placeholder")
+    given: dict[str, tuple[fx.Node, fx.Node | None]] = {}
+    last = first
+    for name, layer in layers.items():
+        stem = f"given_{name.replace('.', '_')}"
+        with plain.graph.inserting_after(last):
+            weight = last = plain.graph.placeholder(f"{stem}_weight")
+        bias = None
+        if layer.has_bias:
+            with plain.graph.inserting_after(last):
+                bias = last = plain.graph.placeholder(f"{stem}_bias")
+        given[name] = (weight, bias)
+    for node in plain.graph.nodes:
+        if node.op == "call_module" and node.target in layers:
+            node.args, node.kwargs = (_input_of(node), *given[node.target]), {}
+    plain.recompile()
+    return plain
+
+
+def _input_of(node: fx.Node) -> fx.Node:
+    return node.args[0] if node.args else next(iter(node.kwargs.values()))  # type: ignore[return-value]
+
+
+class _Run(fx.Interpreter):
+    """Runs the network call by call, with given parameters in some layers."""
+
+    def __init__(self, module: fx.GraphModule, images: Tensor, layers: dict[str, GeneratedLayer]) -> None:
+        super().__init__(module)
+        self.args_iter: Iterator[Any] = iter((images,))
+        self.given: dict[str, tuple[Tensor, Tensor | None]] = {}
+        self._layers = layers
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a layer, with its parameters if they are given."""
+        if target not in self.given:
+            return super().call_module(target, args, kwargs)
+        x = args[0] if args else next(iter(kwargs.values()))
+        return self._layers[target](x, *self.given[target])
+
+
+class _Walk:
+    """Goes through the calls in their order, decides which layers are generated and how, and checks each result."""
+
+    def __init__(self, module: fx.GraphModule, *, combiner: Combiner, static_linear: bool, strict: bool) -> None:
+        self._module = randomize_(copy.deepcopy(module).double().eval())
+        self._combiner, self._static_linear = combiner, static_linear
+        self._strict = strict and combiner != "none"
+        self._layers: dict[str, GeneratedLayer] = {}
+        self._forms: dict[fx.Node, _Form] = {}
+
+    @torch.no_grad()
+    def run(self, input_shape: tuple[int, int, int]) -> dict[str, GeneratedLayer]:
+        """The layers whose parameters are generated, by name, in the order of their first call."""
+        images = torch.rand(1, *input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        turned = torch.rot90(images, 1, (-2, -1))
+        self._runs = [_Run(self._module, x, self._layers) for x in (images, turned)[: 1 + self._strict]]
+        for node in self._module.graph.nodes:
+            if node.op == "call_module":
+                self._meet(node)
+            values = [self._result(run, node, input_shape) for run in self._runs]
+            self._note(node, values[0])
+            if self._strict:
+                self._check(node, values[0], values[1])
+        return self._layers
+
+    def _result(self, run: _Run, node: fx.Node, input_shape: tuple[int, ...]) -> Any:
+        try:
+            value = run.run_node(node)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if isinstance(error, ConfigError | GridError | ShapeError):
+                raise
+            raise ShapeError(
+                f"input_shape={input_shape}: main fails on such images at {self._name(node)}: {error}"
+            ) from error
+        run.env[node] = value
+        return value
+
+    def _name(self, node: fx.Node) -> str:
+        if node.op == "call_module":
+            return f"{node.target} ({type(self._module.get_submodule(str(node.target))).__name__})"
+        return f"the call of {getattr(node.target, '__name__', node.target)} ({node.name})"
+
+    def _meet(self, node: fx.Node) -> None:
+        """Replace a layer by one that is given its parameters, and draw random ones."""
+        name = str(node.target)
+        module = self._module.get_submodule(name)
+        before = self._forms.get(_input_of(node), _Form())
+        if self._strict:
+            self._check_window(node, module)
+        if name in self._layers:
+            return
+        layer = self._generated(node, module, before)
+        if layer is None:
+            return
+        if parametrize.is_parametrized(module):
+            raise ConfigError(
+                f"{self._name(node)} has a parametrization, which generated weights would not pass: remove it with "
+                "torch.nn.utils.parametrize.remove_parametrizations"
+            )
+        self._layers[name] = layer.double()
+        turns = 1 if self._combiner == "none" else 4
+        values = torch.randn(turns, 1, layer.count(self._combiner), dtype=torch.float64) * layer.fan_in**-0.5
+        for i, run in enumerate(self._runs):
+            run.given[name] = layer.parameters_of(values.roll(-i, 0), self._combiner)
+
+    def _generated(self, node: fx.Node, module: nn.Module, before: _Form) -> GeneratedLayer | None:
+        if isinstance(module, nn.Conv2d):
+            return GeneratedConv2d(module)
+        if isinstance(module, LiftConv2d | GroupConv2d):
+            if self._combiner == "none":
+                return GeneratedGroupConv2d(module)
+            raise ConfigError(
+                f"{self._name(node)} is equivariant by itself: generate the weights of a plain network, or use "
+                "combiner='none' for generated group convolutions"
+            )
+        if isinstance(module, nn.Linear) and not (self._static_linear and before.size is None):
+            return GeneratedLinear(module, before.size)
+        return None
+
+    def _check_window(self, node: fx.Node, module: nn.Module) -> None:
+        """Say which sizes a strided window needs, where the layer is one that we know."""
+        value = self._runs[0].env.get(_input_of(node))
+        if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) or not isinstance(value, Tensor):
+            return
+        if isinstance(module.padding, str) or value.ndim != 4:
+            return
+        options = [pair(module.kernel_size), pair(module.stride), pair(module.padding)]  # type: ignore[arg-type]
+        options.append(pair(getattr(module, "dilation", 1)))
+        size = (value.shape[-2], value.shape[-1])
+        check_grid(self._name(node), _C4, size, *options, pooling=not isinstance(module, nn.Conv2d))
+
+    def _note(self, node: fx.Node, value: Any) -> None:
+        """Remember how a result moves: what keeps all numbers of a map without being one has flattened it."""
+        if not isinstance(value, Tensor) or value.ndim < 2:
+            return
+        numbers = value[0].numel()
+        if value.ndim >= 4:
+            square = value.shape[-1] == value.shape[-2] > 1
+            self._forms[node] = _Form(is_map=True, size=value.shape[-1] if square else None, numbers=numbers)
+            return
+        is_linear = node.op == "call_module" and node.target in self._layers
+        parents = [] if is_linear else [self._forms[n] for n in node.all_input_nodes if n in self._forms]
+        sizes = [form.size for form in parents if form.numbers == numbers and form.size is not None]
+        self._forms[node] = _Form(size=sizes[0] if sizes else None, numbers=numbers)
+
+    def _check(self, node: fx.Node, value: Any, turned: Any) -> None:
+        """Compare the two results of a call."""
+        if not isinstance(value, Tensor) or node.op in ("placeholder", "get_attr"):
+            return
+        form = self._forms.get(node, _Form())
+        if form.is_map:
+            same = value.shape[-2] == value.shape[-1] and _same(torch.rot90(value, 1, (-2, -1)), turned)
+        elif form.size is not None:
+            maps = value.reshape(value.shape[0], -1, form.size, form.size)
+            same = _same(torch.rot90(maps, 1, (-2, -1)).reshape(value.shape), turned)
+        else:
+            same = value.ndim < 2 or _same(value, turned)
+        if not same:
+            raise self._fault(node, form)
+
+    def _fault(self, node: fx.Node, form: _Form) -> ConfigError | GridError:
+        module = self._module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        name = self._name(node)
+        if node.op == "output":
+            name = "the output"
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            return GridError(
+                f"{name} is not exact under quarter turns on maps of this size: it pads or leaves out pixels on one "
+                "side only; use an odd kernel, the same padding on all sides, and ceil_mode=False"
+            )
+        what = "a feature map" if form.is_map else "a flattened feature map" if form.size else "a vector of invariants"
+        return ConfigError(
+            f"{name} gives {what} that does not follow when the image turns by 90 degrees: it has weights or treats "
+            "positions in a way that does not turn. Replace it by a convolution or a pool, move it behind the first "
+            "linear layer, or pass strict=False to run without the guarantee"
+        )
+
+
+def _same(expected: Tensor, found: Tensor) -> bool:
+    if expected.shape != found.shape:
+        return False
+    return bool((expected - found).abs().max() <= _TOLERANCE * expected.abs().max().clamp(min=1e-30))

@@ -1,0 +1,225 @@
+"""A plain network made exactly equivariant by a hypernetwork that writes its parameters for every image."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision import functional
+from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
+from equivision.groups import PlanarGroup, planar
+from equivision.hyper._generator import Initialization, ParameterGenerator, default_trunk
+from equivision.hyper._graph import with_given_parameters
+from equivision.hyper._layers import Combiner, GeneratedLayer
+from equivision.nn._base import check_count
+
+Mode = Literal["sample", "batch"]
+
+
+class HyperEquivariantCNN(nn.Module):
+    """A plain CNN whose convolutions and linear layers get their weights from the image, so that they turn with it.
+
+    A generator, any network, sees the image and its three turned copies. The equi-combiner puts the four answers
+    together: kernels turn as the image turns, the first linear layer's columns move as the flattened map does, biases
+    and later linear layers stay the same. The main network, which knows nothing of rotations, then is equivariant.
+    Everything but ``Conv2d`` and ``Linear`` layers keeps parameters of its own (batch norm, ...).
+
+    Args:
+        main: any plain network of torch modules: convolutions, pools, activations, batch norm, residual connections,
+            one flattening or global pool, linear layers; or without linear layers. It is copied.
+        generator: trunk of the generator, any module from images to ``[B, features]``; linear heads are added. It
+            should not be equivariant itself: an invariant one gives kernels that all equal their own rotations. None:
+            strided convolutions with at most 32 channels.
+        group: ``"C4"``: exact. ``C_4n``, ``D_4n``: outputs are averaged over the angles in between and reflections:
+            exact for quarter turns, and for the reflections; approximate in between, where images are interpolated.
+        input_shape: channels, height and width of the images, which must be square.
+        mode: in training, every image has weights of its own (``"sample"``), or all have the mean of these
+            (``"batch"``): less memory, and equivariant only if all images of a batch turn together. In evaluation,
+            every image always has its own.
+        light: None, or the rank of the factors that a light generator gives for each layer.
+        combiner: ``"equi"``; ``"average"``: the mean of four whole kernels turned back, which needs four times as many
+            numbers; ``"none"``: weights as generated for the image alone, and no symmetry at all.
+        static_linear: whether linear layers that see invariants keep parameters of their own.
+        init: how the heads are drawn: :class:`ParameterGenerator`.
+        strict: whether an architecture that cannot be exact is an error.
+
+    Attributes:
+        averaging: whether the angles in between are averaged over; False is the first phase of the training of the
+            study, with quarter turns alone.
+
+    Shape:
+        ``[B, *input_shape]`` to what main gives.
+
+    Equivariance: quarter turns, to rounding, image by image, in evaluation and in mode ``"sample"``: logits do not
+    change, maps turn. In mode ``"batch"`` while training, only under one turn for the whole batch.
+
+    Raises:
+        ConfigError: an argument is not valid, or a layer of main cannot be made equivariant.
+        GridError: a layer of main cannot be exact on the sizes it meets, or images are not square.
+        GroupMismatchError: the group does not contain the quarter turns.
+        ShapeError: main or the generator does not take such images.
+
+    Source: HE-CNN (2025), sections 4.1 to 4.5.
+
+    >>> main = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 10 * 10, 10))
+    >>> net = HyperEquivariantCNN(main, input_shape=(1, 12, 12)).double().eval()
+    >>> x = torch.rand(2, 1, 12, 12, dtype=torch.float64)
+    >>> bool((net(x) - net(torch.rot90(x, 1, (-2, -1)))).abs().max() < 1e-12)
+    True
+    """
+
+    def __init__(
+        self,
+        main: nn.Module,
+        generator: nn.Module | None = None,
+        *,
+        group: PlanarGroup | str = "C4",
+        input_shape: tuple[int, int, int],
+        mode: Mode = "sample",
+        light: int | None = None,
+        combiner: Combiner = "equi",
+        static_linear: bool = False,
+        init: Initialization = "hyperfan",
+        strict: bool = True,
+    ) -> None:
+        super().__init__()
+        self.group = planar(group)
+        self.input_shape = _check_shape(input_shape)
+        for name, value, known in (
+            ("mode", mode, Mode),
+            ("combiner", combiner, Combiner),
+            ("init", init, Initialization),
+        ):
+            if value not in get_args(known):
+                choices = ", ".join(map(repr, get_args(known)))
+                raise ConfigError(f"{name}={value!r} is not known: choose one of {choices}")
+        if light is not None:
+            check_count("light", light)
+        self.mode, self.combiner = mode, combiner
+        self.averaging = True
+        self._cosets = _cosets(self.group)
+        self.main, layers = with_given_parameters(
+            main, self.input_shape, combiner=combiner, static_linear=static_linear, strict=strict
+        )
+        self._names = tuple(layers)
+        trunk = default_trunk(self.input_shape) if generator is None else generator
+        self.generator = _generator(trunk, self.input_shape, layers, combiner, light, init)
+
+    @property
+    def layers(self) -> dict[str, GeneratedLayer]:
+        """The layers of main whose parameters are generated, by name."""
+        return {name: self.main.get_submodule(name) for name in self._names}  # type: ignore[misc]
+
+    def generate(self, images: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch ..."]]:
+        """Parameters for each image: weights ``[B, ...]`` and biases ``[B, out]`` by name, as in a state dict of main.
+
+        Equivariance: kernels turn with the image, ``w(g x) = g w(x)``; biases do not change.
+        """
+        parameters: dict[str, Tensor] = {}
+        for name, (weight, bias) in zip(self._names, self._generated(images), strict=True):
+            parameters[f"{name}.weight"] = weight
+            if bias is not None:
+                parameters[f"{name}.bias"] = bias
+        return parameters
+
+    def _generated(self, images: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        turns = 1 if self.combiner == "none" else 4
+        copies = torch.cat([torch.rot90(images, i, (-2, -1)) for i in range(turns)])
+        numbers = self.generator(copies)
+        layers = self.layers.values()
+        return [
+            layer.parameters_of(values.unflatten(0, (turns, -1)), self.combiner)
+            for layer, values in zip(layers, numbers, strict=True)
+        ]
+
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Tensor:
+        """What main gives, with the parameters of each image."""
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ShapeError(
+                f"x has shape {tuple(x.shape)}: this network takes [batch, {', '.join(map(str, self.input_shape))}], "
+                "the input_shape it was built for"
+            )
+        if not self.averaging or len(self._cosets) == 1:
+            return self._exact(x)
+        outputs = [_back(self._exact(_moved(x, *coset)), *coset) for coset in self._cosets]
+        return torch.stack(outputs).mean(dim=0)
+
+    def _exact(self, x: Tensor) -> Tensor:
+        """The network that is exact under quarter turns."""
+        generated = self._generated(x)
+        if self.mode == "batch" and self.training:
+            generated = [(weight.mean(0), None if bias is None else bias.mean(0)) for weight, bias in generated]
+        return self.main(x, *(tensor for both in generated for tensor in both if tensor is not None))
+
+    def extra_repr(self) -> str:
+        return f"group={self.group!r}, mode={self.mode!r}, combiner={self.combiner!r}"
+
+
+def _check_shape(input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if isinstance(input_shape, str) or len(input_shape) != 3:
+        raise ConfigError(f"input_shape={input_shape!r}: give channels, height and width of the images")
+    for i, value in enumerate(input_shape):
+        check_count(f"input_shape[{i}]", value)
+    channels, height, width = input_shape
+    if height != width:
+        raise GridError(
+            f"input_shape={tuple(input_shape)}: quarter turns exchange height and width; pad or crop images to a square"
+        )
+    return (channels, height, width)
+
+
+def _cosets(group: PlanarGroup) -> tuple[tuple[bool, float], ...]:
+    """Whether to reflect and by how many degrees to turn: one element for each coset of the quarter turns."""
+    if group.rotations % 4:
+        raise GroupMismatchError(
+            f"group={group.name} does not contain the quarter turns: give C4, C8, C12, ..., D4, D8, ..."
+        )
+    between = group.rotations // 4
+    flips = (False, True) if group.reflections else (False,)
+    return tuple((flip, 90.0 * i / between) for flip in flips for i in range(between))
+
+
+def _moved(x: Tensor, flip: bool, degrees: float) -> Tensor:
+    x = torch.flip(x, (-2,)) if flip else x
+    return functional.rotate(x, degrees) if degrees else x
+
+
+def _back(y: Tensor, flip: bool, degrees: float) -> Tensor:
+    """Maps move back, invariants stay."""
+    if y.ndim != 4:
+        return y
+    y = functional.rotate(y, -degrees) if degrees else y
+    return torch.flip(y, (-2,)) if flip else y
+
+
+def _generator(
+    trunk: nn.Module,
+    input_shape: tuple[int, int, int],
+    layers: dict[str, GeneratedLayer],
+    combiner: Combiner,
+    light: int | None,
+    init: Initialization,
+) -> ParameterGenerator:
+    """Heads for a trunk, so that generated weights have the variance 2 / fan_in before training."""
+    was_training = trunk.training
+    reference = next(trunk.parameters(), torch.zeros(()))
+    with torch.no_grad():
+        features = trunk.eval()(torch.zeros(2, *input_shape, dtype=reference.dtype, device=reference.device))
+    trunk.train(was_training)
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+        raise ShapeError(
+            f"generator gives {shape} for images of shape {(2, *input_shape)}: it must give [batch, features]; end it "
+            "with nn.Flatten()"
+        )
+    found = list(layers.values())
+    return ParameterGenerator(
+        trunk,
+        features.shape[1],
+        [layer.count(combiner) for layer in found],
+        biases=[layer.weight_shape[0] if layer.has_bias else 0 for layer in found],
+        deviations=[(2 / layer.fan_in / layer.spread(combiner)) ** 0.5 for layer in found],
+        rank=light,
+        init=init,
+    )

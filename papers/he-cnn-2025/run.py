@@ -1,0 +1,111 @@
+"""Tables 1, 2, 5 and 6 on MNIST, and controls: a queue of trainings that can be stopped and started again at any time.
+
+    EQUIVISION_DATA=... python papers/he-cnn-2025/run.py            # trains what is missing, one run after another
+    EQUIVISION_DATA=... python papers/he-cnn-2025/run.py --list     # says what is done and what is not
+    python papers/he-cnn-2025/table.py                              # the tables of README.md, from results/*.json
+
+Start it twice for two processes. Every run ends in one file, results/<table>-<network>-<training digits>-s<seed>.json.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from _networks import LARGE, SMALL, TABLES, Network
+from _runs import runs
+
+from equivision.data import MNISTDataModule
+from equivision.groups import cyclic
+from equivision.tasks import ClassificationTask, TwoPhaseAveraging, keep_freed_memory
+
+RESULTS = Path(__file__).parent / "results"
+#: Digits to train on, to test on, and epochs.
+BUDGETS = {"small": (60_000, 10_000, 10), "large": (12_000, 50_000, 20)}
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    table: str
+    network: str
+    digits: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return "-".join((self.table, *re.findall(r"\w+", self.network), self.digits, f"s{self.seed}"))
+
+    @property
+    def result(self) -> Path:
+        return RESULTS / f"{self.name}.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return runs.checkpoint_folder("he-cnn-2025", self.name)
+
+
+def train(run: Run) -> dict[str, Any]:
+    """Train, test on upright, rotated and quarter-turned digits, and say what was found."""
+    network = TABLES[run.table][run.network]
+    train_size, test_size, epochs = BUDGETS[run.table]
+    lightning.seed_everything(run.seed, verbose=False)
+    data = MNISTDataModule(
+        train_size=train_size, val_size=0, test_size=test_size, train_variant=run.digits,
+        test_variants=("upright", "rotated", "rotated90"), batch_size=BATCH, shuffle_seed=run.seed,
+    )  # fmt: skip
+    task = ClassificationTask(network.build(), lr=network.rate, weight_decay=0.0, milestones=[])
+    phases = [TwoPhaseAveraging()] if network.two_phases else []
+    errors, hours = runs.fit_and_test(run, task, data, epochs, callbacks=phases)
+    images, _ = next(iter(data.test_dataloader()[0]))
+    return {
+        **asdict(run),
+        "model": network.model,
+        "arguments": network.arguments,
+        "parameters": sum(p.numel() for p in task.model.parameters()),
+        "train_images": train_size,
+        "epochs": epochs,
+        "batch_size": BATCH,
+        "optimizer": f"Adam, lr {network.rate}",
+        "test_images": test_size,
+        "test_error_percent": errors,
+        "equivariance_error": runs.symmetry(task.model, images, cyclic(4)),
+        "hours": hours,
+        **runs.circumstances(),
+    }
+
+
+def kinds() -> Iterator[tuple[str, Network, str]]:
+    """Tables, networks and the digits that they are trained on; what the claims rest on comes first."""
+    small, controls = SMALL[:3], SMALL[3:]
+    for digits in ("rotated", "upright"):
+        yield from (("small", network, digits) for network in small)
+    yield from (("small", network, "rotated") for network in controls)
+    yield from (("large", network, "rotated") for network in LARGE)
+    yield from (("small", network, "upright") for network in controls if network.model != "he_small_dynamic")
+
+
+def queue(seeds: int) -> list[Run]:
+    """All runs of one seed before the next."""
+    return [Run(table, network.name, digits, seed) for seed in range(seeds) for table, network, digits in kinds()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
+    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    runs.work(queue(arguments.seeds), train, only_list=arguments.list)
+
+
+if __name__ == "__main__":
+    main()
