@@ -54,15 +54,12 @@ def conv_trunk(
         raise ConfigError(f"channels={channels!r}: give the channels of at least one convolution")
     for i, count in enumerate(channels):
         check_count(f"channels[{i}]", count)
-    options = [
-        _each("kernel_sizes", kernel_sizes, len(channels), 1),
-        _each("strides", strides, len(channels), 1),
-        _each("paddings", paddings, len(channels), 0),
-    ]
+    taps = _each("kernel_sizes", kernel_sizes, len(channels), 1)
+    steps, pads = _each("strides", strides, len(channels), 1), _each("paddings", paddings, len(channels), 0)
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise((in_channels, *channels))):
         layers += [nn.MaxPool2d(2)] if pool and i else []
-        layers += [nn.Conv2d(before, after, *(option[i] for option in options))]
+        layers += [nn.Conv2d(before, after, taps[i], steps[i], pads[i])]
         layers += [nn.BatchNorm2d(after)] if batch_norm else []
         layers += [nn.ReLU()]
     return nn.Sequential(*layers, *([nn.AdaptiveAvgPool2d(1)] if global_pool else []), nn.Flatten())
@@ -155,7 +152,7 @@ class ParameterGenerator(nn.Module):
         pairs = zip(numbers, self._sides, self.counts, strict=True)
         return [self._product(both, side)[:, :count] for both, side, count in pairs]
 
-    def _product(self, both: Float[Tensor, "batch numbers"], side: int) -> Float[Tensor, "batch numbers"]:
+    def _product(self, both: Float[Tensor, "batch entries"], side: int) -> Float[Tensor, "batch numbers"]:
         first, second = both.chunk(2, dim=1)
         product = first.unflatten(1, (side, -1)) @ second.unflatten(1, (-1, side))
         return product.flatten(1)

@@ -51,7 +51,9 @@ def with_given_parameters(
         ShapeError: the network does not take images of that shape.
     """
     cure = "wrap the part of it that can be traced"
-    graph = trace(main, _LEAVES, error=ConfigError, purpose="wrapped", cure=cure)
+    traced = trace(main, _LEAVES, error=ConfigError, purpose="wrapped", cure=cure)
+    graph = fx.Graph()  # the traced one remembers its tracer, and cannot be pickled
+    graph.output(graph.graph_copy(traced, {}))
     plain = fx.GraphModule(copy.deepcopy(main), graph)
     layers = _Walk(plain, combiner=combiner, static_linear=static_linear, strict=strict).run(input_shape)
     if not layers:
@@ -110,7 +112,8 @@ class _Walk:
 
     def __init__(self, module: fx.GraphModule, *, combiner: Combiner, static_linear: bool, strict: bool) -> None:
         self._module = randomize_(copy.deepcopy(module).double().eval())
-        self._combiner, self._static_linear = combiner, static_linear
+        self._combiner: Combiner = combiner
+        self._static_linear = static_linear
         self._strict = strict and combiner != "none"
         self._layers: dict[str, GeneratedLayer] = {}
         self._forms: dict[fx.Node, _Form] = {}
@@ -215,6 +218,11 @@ class _Walk:
         if not isinstance(value, Tensor) or node.op in ("placeholder", "get_attr"):
             return
         form = self._forms.get(node, _Form())
+        if node.op == "output" and form.size is not None and not form.is_map:
+            raise ConfigError(
+                "main ends in a flattened feature map, whose numbers change places as the image turns: end in the map "
+                "itself, in a pool to one pixel, or in a linear layer; or pass strict=False"
+            )
         if form.is_map:
             same = value.shape[-2] == value.shape[-1] and _same(torch.rot90(value, 1, (-2, -1)), turned)
         elif form.size is not None:
@@ -228,8 +236,6 @@ class _Walk:
     def _fault(self, node: fx.Node, form: _Form) -> ConfigError | GridError:
         module = self._module.get_submodule(str(node.target)) if node.op == "call_module" else None
         name = self._name(node)
-        if node.op == "output":
-            name = "the output"
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
             return GridError(
                 f"{name} is not exact under quarter turns on maps of this size: it pads or leaves out pixels on one "

@@ -143,9 +143,10 @@ class GeneratedGroupConv2d(_Convolution):
         self.has_bias = conv.bias is not None
         self.fan_in = math.prod(self.weight_shape[1:])
         self.groups = conv.groups
-        self._options = {name: getattr(conv, name) for name in ("group", "stride", "padding", "dilation")}
+        self._options: dict[str, Any] = {n: getattr(conv, n) for n in ("group", "stride", "padding", "dilation")}
         self._options |= {"padding_mode": conv.padding_mode, "strict": conv.strict}
         self._lifts = isinstance(conv, LiftConv2d)
+        self._options |= {} if self._lifts else {"algorithm": "expand"}
 
     def forward(
         self,
@@ -155,12 +156,14 @@ class GeneratedGroupConv2d(_Convolution):
     ) -> Float[Tensor, "batch out group h w"]:
         """Convolve every image with its own kernels, or all with the same."""
         call = functional.lift_conv2d if self._lifts else functional.group_conv2d
-        more = {} if self._lifts else {"algorithm": "expand"}
 
         def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: int) -> Tensor:
-            return call(x, weight, bias, groups=groups, **self._options, **more)
+            return call(x, weight, bias, groups=groups, **self._options)
 
         return self._convolve(convolve, x, weight, bias)
+
+    def turned(self, weight: Float[Tensor, "batch ..."], turns: int) -> Float[Tensor, "batch ..."]:
+        return weight  # a group convolution keeps its symmetry where its weights stay the same
 
     def extra_repr(self) -> str:
         return f"weight={self.weight_shape}, bias={self.has_bias}, group={self._options['group']!r}"

@@ -96,7 +96,8 @@ class HyperEquivariantCNN(nn.Module):
                 raise ConfigError(f"{name}={value!r} is not known: choose one of {choices}")
         if light is not None:
             check_count("light", light)
-        self.mode, self.combiner = mode, combiner
+        self.mode: Mode = mode
+        self.combiner: Combiner = combiner
         self.averaging = True
         self._cosets = _cosets(self.group)
         self.main, layers = with_given_parameters(
