@@ -3,8 +3,11 @@
 import inspect
 import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import jaxtyping
 import torch
 from torch import fx, nn
 
@@ -57,7 +60,8 @@ def trace(
     plain = (bool, int, float, str, type(None))
     defaults = {option.name: option.default for option in options if isinstance(option.default, plain)}
     try:
-        return tracer.trace(model, concrete_args=defaults or None)
+        with _unchecked():
+            return tracer.trace(model, concrete_args=defaults or None)
     except Exception as reason:
         path, module = tracer.failed or ("", model)
         where = f"{type(module).__name__}{f' ({path})' if path else ''}"
@@ -67,6 +71,17 @@ def trace(
             "done must not depend on values or shapes through Python's if, for, int() or len(): use torch functions "
             f"such as torch.where, or {cure}"
         ) from reason
+
+
+@contextmanager
+def _unchecked() -> Iterator[None]:
+    """Annotations of shapes are not checked: what stands for a tensor while tracing has none."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def _line(error: BaseException) -> str:

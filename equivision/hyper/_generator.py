@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from equivision.errors import ConfigError, ShapeError
 from equivision.nn._base import check_count
 
-Initialization = Literal["hyperfan", "torch"]
+Initialization = Literal["calibrated", "torch"]
 
 
 def conv_trunk(
@@ -92,16 +92,16 @@ class ParameterGenerator(nn.Module):
         deviations: standard deviation that the other numbers of each layer should have before training.
         rank: None: one linear layer gives all numbers. A number r: the numbers of a layer are the entries of a product
             of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
-        init: ``"hyperfan"``: features are normalised for each image, and the linear layer is drawn so that the numbers
-            have these deviations and biases are zero; with a rank biases are drawn like the rest. ``"torch"``: no
-            normalisation, and linear layers as torch draws them, as in the study.
+        init: ``"calibrated"``: features are normalised for each image, and the linear layer is drawn so that the
+            numbers have these deviations and biases are zero; with a rank biases are drawn like the rest. ``"torch"``:
+            no normalisation, and linear layers as torch draws them, as in the study.
 
     Shape:
         ``[B, C, H, W]`` to one ``[B, counts[i]]`` for each layer.
 
     Equivariance: that of the trunk.
 
-    Source: HE-CNN, sections 4.1 and 4.5; the initialisation follows Chang et al. 2020.
+    Source: HE-CNN, sections 4.1 and 4.5; the deviations follow Chang et al. 2020.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class ParameterGenerator(nn.Module):
         biases: Sequence[int],
         deviations: Sequence[float],
         rank: int | None = None,
-        init: Initialization = "hyperfan",
+        init: Initialization = "calibrated",
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -122,15 +122,23 @@ class ParameterGenerator(nn.Module):
         outputs = counts if rank is None else [2 * rank * side for side in self._sides]
         self.head = nn.Linear(features, sum(outputs))
         self._ends = tuple(accumulate(outputs))
-        if init == "hyperfan":
+        if init == "calibrated":
             self._draw(deviations, biases)
+
+    def _rows(self) -> tuple[Tensor, ...]:
+        """The part of the head's weights that each layer has."""
+        return self.head.weight.split([b - a for a, b in pairwise((0, *self._ends))])
+
+    @torch.no_grad()
+    def scale_(self, layer: int, factor: float) -> None:
+        """Multiply the numbers of a layer, as long as the biases of the head are zero."""
+        self._rows()[layer].mul_(factor if self.rank is None else factor**0.5)
 
     @torch.no_grad()
     def _draw(self, deviations: Sequence[float], biases: Sequence[int]) -> None:
         """Features have mean square 1: ``sum_k W_k h_k`` has the variance of one weight times their number."""
         nn.init.zeros_(self.head.bias)
-        rows = self.head.weight.split([b - a for a, b in pairwise((0, *self._ends))])
-        for row, deviation, bias in zip(rows, deviations, biases, strict=True):
+        for row, deviation, bias in zip(self._rows(), deviations, biases, strict=True):
             wanted = deviation if self.rank is None else (deviation / self.rank**0.5) ** 0.5
             nn.init.normal_(row, std=wanted * self.head.in_features**-0.5)
             if self.rank is None and bias:
@@ -144,7 +152,7 @@ class ParameterGenerator(nn.Module):
                 f"generator gives {tuple(features.shape)} for images {tuple(images.shape)}: it must end in "
                 f"[batch, {self.head.in_features}], as for the input_shape it was built for"
             )
-        if self.init == "hyperfan":
+        if self.init == "calibrated":
             features = F.layer_norm(features, features.shape[1:])
         numbers = self.head(features).tensor_split(self._ends[:-1], dim=1)
         if self.rank is None:

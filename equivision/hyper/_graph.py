@@ -54,6 +54,8 @@ def with_given_parameters(
     traced = trace(main, _LEAVES, error=ConfigError, purpose="wrapped", cure=cure)
     graph = fx.Graph()  # the traced one remembers its tracer, and cannot be pickled
     graph.output(graph.graph_copy(traced, {}))
+    for node in graph.nodes:
+        node.type = None  # nor annotations of shapes
     plain = fx.GraphModule(copy.deepcopy(main), graph)
     layers = _Walk(plain, combiner=combiner, static_linear=static_linear, strict=strict).run(input_shape)
     if not layers:

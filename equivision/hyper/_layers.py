@@ -122,7 +122,7 @@ class GeneratedConv2d(_Convolution):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         return self._convolve(self._call, x, weight, bias)
 
-    def _call(self, x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: int) -> Tensor:
+    def _call(self, x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: Any) -> Tensor:
         padding: Any = self.padding if self.padding_mode == "zeros" else 0
         return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, groups)
 
@@ -157,7 +157,7 @@ class GeneratedGroupConv2d(_Convolution):
         """Convolve every image with its own kernels, or all with the same."""
         call = functional.lift_conv2d if self._lifts else functional.group_conv2d
 
-        def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: int) -> Tensor:
+        def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: Any) -> Tensor:
             return call(x, weight, bias, groups=groups, **self._options)
 
         return self._convolve(convolve, x, weight, bias)

@@ -41,7 +41,9 @@ class HyperEquivariantCNN(nn.Module):
         combiner: ``"equi"``; ``"average"``: the mean of four whole kernels turned back, which needs four times as many
             numbers; ``"none"``: weights as generated for the image alone, and no symmetry at all.
         static_linear: whether linear layers that see invariants keep parameters of their own.
-        init: how the heads are drawn: :class:`ParameterGenerator`.
+        init: how the heads are drawn. ``"calibrated"``: so that on noise the outputs of every generated layer have
+            variance 1, with the features of the generator normalised. ``"torch"``: as torch draws linear layers,
+            without normalisation, as in the study.
         strict: whether an architecture that cannot be exact is an error.
 
     Attributes:
@@ -80,7 +82,7 @@ class HyperEquivariantCNN(nn.Module):
         light: int | None = None,
         combiner: Combiner = "equi",
         static_linear: bool = False,
-        init: Initialization = "hyperfan",
+        init: Initialization = "calibrated",
         strict: bool = True,
     ) -> None:
         super().__init__()
@@ -106,6 +108,34 @@ class HyperEquivariantCNN(nn.Module):
         self._names = tuple(layers)
         trunk = default_trunk(self.input_shape) if generator is None else generator
         self.generator = _generator(trunk, self.input_shape, layers, combiner, light, init)
+        if init == "calibrated":
+            self._calibrate()
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Scale the generated weights, layer by layer, so that the outputs on noise have variance 1.
+
+        Generated kernels are nearly symmetric as long as the generator hardly tells turned images apart, and amplify
+        the mean of positive inputs: the variance of their entries alone does not say how large outputs become.
+
+        Source: Mishkin & Matas 2016.
+        """
+        scales: dict[nn.Module, float] = {}
+
+        def measure(layer: nn.Module, _: object, output: Tensor) -> Tensor:
+            deviation = float(output.std())
+            scales.setdefault(layer, 1 / deviation if deviation > 0 else 1.0)
+            return output * scales[layer]
+
+        reference = self.generator.head.weight
+        noise = torch.rand(4, *self.input_shape, generator=torch.Generator().manual_seed(0)).to(reference)
+        hooks = [layer.register_forward_hook(measure) for layer in self.layers.values()]
+        self.eval()._exact(noise)
+        self.train()
+        for hook in hooks:
+            hook.remove()
+        for i, layer in enumerate(self.layers.values()):
+            self.generator.scale_(i, scales.get(layer, 1.0))
 
     @property
     def layers(self) -> dict[str, GeneratedLayer]:

@@ -14,8 +14,8 @@ from equivision.models._hyper_mains import (
     thirteen_layer_main,
     wide_main,
 )
+from equivision.models._parts import check_counts
 from equivision.models._registry import register
-from equivision.nn._base import check_count
 
 _CIFAR = {"channels": (32, 64, 64), "kernel_sizes": 3, "strides": (1, 1, 2), "paddings": 1}
 _STL = {"channels": (64, 128, 128, 64), "kernel_sizes": 3, "strides": (1, 1, 1, 2), "paddings": 1}
@@ -28,7 +28,6 @@ def _wrapped(main: nn.Module, trunk: nn.Module, options: dict[str, Any]) -> Hype
 def _options(
     group: PlanarGroup | str, in_channels: int, size: int, light: int | None, mode: str, combiner: str, init: str
 ) -> dict[str, Any]:
-    check_count("in_channels", in_channels)
     options = {"group": group, "input_shape": (in_channels, size, size), "light": light}
     return options | {"mode": mode, "combiner": combiner, "init": init}
 
@@ -47,7 +46,7 @@ def he_small(
     light: int | None = 4,
     mode: str = "sample",
     combiner: str = "equi",
-    init: str = "hyperfan",
+    init: str = "calibrated",
 ) -> HyperEquivariantCNN:
     """The small network of the study: four 2x2 convolutions, written by three. 11,816 parameters (printed: 11,527).
 
@@ -62,7 +61,6 @@ def he_small(
     >>> sum(p.numel() for p in he_small().parameters())
     11816
     """
-    check_count("width", width)
     main = small_main(width, in_channels, num_classes, pooled=2)
     options = _options(group, in_channels, size, light, mode, combiner, init)
     return _wrapped(main, _small_trunk(in_channels, width), options)
@@ -75,7 +73,7 @@ def he_small_dynamic(
     num_classes: int = 10,
     size: int = 28,
     light: int | None = 4,
-    init: str = "hyperfan",
+    init: str = "calibrated",
 ) -> HyperEquivariantCNN:
     """The small group network over C4 with weights written for each image, which takes its symmetry away.
 
@@ -84,7 +82,6 @@ def he_small_dynamic(
     >>> sum(p.numel() for p in he_small_dynamic().parameters())
     31264
     """
-    check_count("width", width)
     main = small_p4cnn("C4", width, in_channels, num_classes)
     options = _options("C4", in_channels, size, light, "sample", "none", init)
     return _wrapped(main, _small_trunk(in_channels, width), options)
@@ -99,7 +96,7 @@ def he_cnn(
     light: int | None = None,
     mode: str = "sample",
     combiner: str = "equi",
-    init: str = "hyperfan",
+    init: str = "calibrated",
     pooled: bool = False,
 ) -> HyperEquivariantCNN:
     """The seven-layer network for digits of 28 pixels. 9,681,006 parameters.
@@ -110,7 +107,7 @@ def he_cnn(
     >>> sum(p.numel() for p in he_cnn().parameters())
     9681006
     """
-    check_count("width", width)
+    check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(
         in_channels, (16, 32, 32), kernel_sizes=(3, 3, 4), strides=(2, 2, 1), paddings=(1, 1, 0), global_pool=pooled
     )
@@ -128,13 +125,13 @@ def he_resnet6(
     light: int | None = None,
     mode: str = "batch",
     combiner: str = "equi",
-    init: str = "hyperfan",
+    init: str = "calibrated",
 ) -> HyperEquivariantCNN:
     """The residual network of the study for CIFAR: two blocks of 32 channels, with weights written for each batch.
 
     Arguments as in :func:`he_small`; the study has rank 14 for ``light``.
     """
-    check_count("width", width)
+    check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_CIFAR, pool=True, batch_norm=True)
     main = residual_main(width, in_channels, num_classes)
     return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))
@@ -150,13 +147,13 @@ def he_cnn13(
     light: int | None = 14,
     mode: str = "batch",
     combiner: str = "equi",
-    init: str = "hyperfan",
+    init: str = "calibrated",
 ) -> HyperEquivariantCNN:
     """The 13-layer network of the study for CIFAR, with weights written for each batch.
 
     Arguments as in :func:`he_small`.
     """
-    check_count("width", width)
+    check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_CIFAR, pool=True, batch_norm=True)
     main = thirteen_layer_main(width, in_channels, num_classes)
     return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))
@@ -172,13 +169,13 @@ def he_wrn16_8(
     light: int | None = 20,
     mode: str = "batch",
     combiner: str = "equi",
-    init: str = "hyperfan",
+    init: str = "calibrated",
 ) -> HyperEquivariantCNN:
     """The wide residual network of the study for STL10; ``width`` is its factor. Strides are blurred, hence exact.
 
     Arguments as in :func:`he_small`.
     """
-    check_count("width", width)
+    check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_STL, pool=True, batch_norm=True)
     main = wide_main(width, in_channels, num_classes)
     return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))

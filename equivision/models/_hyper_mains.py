@@ -9,15 +9,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.groups import PlanarGroup
+from equivision.models._parts import check_counts, check_plain
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
-from equivision.nn._base import check_count, grid_group
+from equivision.nn._base import grid_group
 
 
 def small_main(
     width: int, in_channels: int, num_classes: int, *, pooled: int = 1, batch_norm: bool = False
 ) -> nn.Sequential:
     """Four 2x2 convolutions with ReLU, an adaptive mean to ``pooled`` pixels, one linear layer."""
+    check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     channels = (in_channels, *[width] * 4)
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
@@ -161,6 +163,7 @@ class BareGroupNet(nn.Module):
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(width=widths[0], in_channels=in_channels, num_classes=num_classes)
         layers: list[nn.Module] = []
         for i, (width, taps) in enumerate(zip(widths, kernel_sizes, strict=True)):
             kind, before = (GroupConv2d, widths[i - 1]) if i else (LiftConv2d, in_channels)
@@ -177,14 +180,23 @@ class BareGroupNet(nn.Module):
 
 @register
 def small_z2cnn(
-    width: int = 16, in_channels: int = 1, num_classes: int = 10, batch_norm: bool = False
+    group: PlanarGroup | str = "C1",
+    width: int = 16,
+    in_channels: int = 1,
+    num_classes: int = 10,
+    batch_norm: bool = False,
 ) -> nn.Sequential:
-    """The small plain network of the study of hypernetworks: four 2x2 convolutions. 3,370 parameters.
+    """The small plain network of the study of hypernetworks, so the group must be C1: four 2x2 convolutions.
+
+    3,370 parameters. With ``batch_norm``, batch norm follows every convolution.
+
+    Raises:
+        ConfigError: the group is another one, or an argument is out of range.
 
     >>> sum(p.numel() for p in small_z2cnn().parameters())
     3370
     """
-    check_count("width", width)
+    check_plain(group, "small_z2cnn", "small_p4cnn")
     return small_main(width, in_channels, num_classes, batch_norm=batch_norm)
 
 
@@ -201,7 +213,6 @@ def small_p4cnn(
     >>> sum(p.numel() for p in small_p4cnn().parameters())
     12522
     """
-    check_count("width", width)
     return BareGroupNet([width] * 4, [2] * 4, grid_group(group), in_channels, num_classes, batch_norm)
 
 
@@ -214,5 +225,4 @@ def p4cnn_98k(
     >>> sum(p.numel() for p in p4cnn_98k().parameters())
     97990
     """
-    check_count("width", width)
     return BareGroupNet([width] * 7, [3] * 6 + [4], grid_group(group), in_channels, num_classes)

@@ -11,8 +11,31 @@ from equivision.filters._sample import Interpolation
 from equivision.functional import filter_sampling
 from equivision.groups import PlanarGroup
 from equivision.nn import GroupConv2d, SeparableGroupConv2d
+from equivision.nn._base import check_count, grid_group
 
 Kernel = Literal["dense", "g", "gc"]
+
+
+def check_plain(group: PlanarGroup | str, name: str, other: str) -> None:
+    """Check that a plain network is asked for no symmetry.
+
+    Raises:
+        ConfigError: the group is not C1.
+    """
+    if grid_group(group).order != 1:
+        raise ConfigError(
+            f"group={group!r}: {name} has no symmetry but C1; choose the model {other!r} for other groups"
+        )
+
+
+def check_counts(**counts: int) -> None:
+    """Check that each is a whole number of at least 1.
+
+    Raises:
+        ConfigError: one of them is not.
+    """
+    for name, value in counts.items():
+        check_count(name, value)
 
 
 def movement(group: PlanarGroup, interpolation: Interpolation | None) -> Interpolation:

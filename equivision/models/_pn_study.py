@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation, Mask
 from equivision.groups import PlanarGroup, planar
+from equivision.models._parts import check_plain
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
 from equivision.nn._base import check_count
@@ -159,10 +160,7 @@ def pn_z2cnn(
     >>> sum(p.numel() for p in pn_z2cnn().parameters())
     395882
     """
-    if planar(group).order != 1:
-        raise ConfigError(
-            f"group={group!r}: pn_z2cnn has no symmetry but C1; choose the model 'pn_cnn' for other groups"
-        )
+    check_plain(group, "pn_z2cnn", "pn_cnn")
     chosen = _widths(width, widths, _CNN)
     return PnNet(chosen, None, in_channels=in_channels, num_classes=num_classes, padding=padding)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
-from equivision.models._parts import Kernel, group_conv
+from equivision.models._parts import Kernel, check_plain, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
 from equivision.nn._base import check_count, grid_group
@@ -164,10 +164,7 @@ def resnet44(
     >>> sum(p.numel() for p in resnet44().parameters())
     2636458
     """
-    if grid_group(group).order != 1:
-        raise ConfigError(
-            f"group={group!r}: resnet44 has no symmetry but C1; choose the model 'p4m_resnet44' for other groups"
-        )
+    check_plain(group, "resnet44", "p4m_resnet44")
     widths = _widths(width, (32, 64, 128))
     return ResNet44(widths, group=None, form="printed", in_channels=in_channels, num_classes=num_classes)
 

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
-from equivision.models._parts import Kernel, group_conv
+from equivision.models._parts import Kernel, check_plain, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupPool, LiftConv2d, MaxPool2d
 from equivision.nn._base import GroupConvBase, check_count, grid_group
@@ -105,7 +104,7 @@ def z2cnn(
     >>> sum(p.numel() for p in z2cnn().parameters())
     25210
     """
-    _check_plain(group, "z2cnn")
+    check_plain(group, "z2cnn", "p4cnn")
     return RotatedMNISTNet(width, None, in_channels, num_classes)
 
 
@@ -121,13 +120,8 @@ def c_z2cnn(
     >>> sum(p.numel() for p in c_z2cnn().parameters())
     25603
     """
-    _check_plain(group, "c_z2cnn")
+    check_plain(group, "c_z2cnn", "p4cnn")
     return RotatedMNISTNet(width, None, in_channels, num_classes, kernel="gc")
-
-
-def _check_plain(group: PlanarGroup | str, name: str) -> None:
-    if grid_group(group).order != 1:
-        raise ConfigError(f"group={group!r}: {name} has no symmetry but C1; choose the model 'p4cnn' for other groups")
 
 
 @register

@@ -13,7 +13,14 @@ from tests.convert.test_freeze import lively
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
 FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
-PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1}
+PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1, "small_z2cnn": 1}
+BARE = ("small_p4cnn", "p4cnn_98k")
+#: Networks with generated weights, with options that make them small; and one whose weights take its symmetry away.
+HYPER = {
+    "he_small": {}, "he_cnn": {"light": 2, "pooled": True}, "he_resnet6": {"width": 4, "light": 2},
+    "he_cnn13": {"width": 4, "light": 2}, "he_wrn16_8": {"width": 1, "light": 2, "size": 48},
+}  # fmt: skip
+NO_LONGER = ("he_small_dynamic",)
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -22,12 +29,12 @@ SYMMETRIC = {
     "p4cnn": (C4, 1), "g_p4cnn": (C4, 1), "gc_p4cnn": (C4, 1), "p4mcnn": (D4, 1), "resnet18": (C4, 3),
     "resnet6": (C4, 3), "cnn13": (C4, 3), **dict.fromkeys(CLASS_MAPS, (C4, 1)),
     "pn_cnn": (C4, 1), **dict.fromkeys(RESNET44, (D4, 3)), "harmonic_cnn": (C4, 1), "e2cnn": (C4, 1),
-    "wrn16_8": (C4, 3),
+    "wrn16_8": (C4, 3), **dict.fromkeys(BARE, (C4, 1)),
 }  # fmt: skip
 
 
 def test_no_model_is_forgotten() -> None:
-    assert set(list_models()) == {*PLAIN, *SYMMETRIC}, "test the new model here"
+    assert set(list_models()) == {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER}, "test the new model here"
 
 
 def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
@@ -52,6 +59,31 @@ def test_networks_with_class_maps(name: str, group: PlanarGroup, size: int) -> N
     assert_equivariant(net, x, group=group)
     with torch.no_grad():  # it depends on its input
         assert float((net(x)[0] - net(x)[1]).abs().max()) > FAR * float(net(x).abs().max())
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize("name", BARE)
+def test_bare_networks(name: str, group: PlanarGroup) -> None:
+    net = randomize_(create_model(name, group=group, width=4).double().eval())
+    for size in (20, 21):
+        assert_equivariant(net, random_input(1, (size, size)), group=group)
+
+
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+@pytest.mark.parametrize("name", HYPER)
+def test_networks_with_generated_weights(name: str, group: PlanarGroup) -> None:
+    net = randomize_(create_model(name, group=group, **HYPER[name]).double().eval())
+    channels, size, _ = net.input_shape
+    x = random_input(channels, (size, size))
+    assert_equivariant(net, x, group=group)
+    if group == C4:
+        assert worst_error(net, x, D4) > FAR
+
+
+@pytest.mark.parametrize("name", NO_LONGER)
+def test_generated_weights_take_the_symmetry_away(name: str) -> None:
+    net = randomize_(create_model(name).double().eval())
+    assert worst_error(net, random_input(1, (28, 28)), C4) > FAR
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=str)
