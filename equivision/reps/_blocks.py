@@ -11,6 +11,9 @@ from equivision.reps._irreps import Irrep
 from equivision.reps._lines import BandLimited, Line, line_of
 from equivision.reps._orthogonal import OrthogonalIrrep
 
+#: What numbers of size 1 are off by.
+_ROUNDING = 1e-9
+
 
 class Block(NamedTuple):
     """One irrep inside a representation: ``rows`` ``[size of the irrep, size]`` take its coordinates."""
@@ -37,7 +40,7 @@ def _parts(rho: Representation) -> tuple[tuple[Representation, ...], FloatArray]
 
 
 def invariants(rho: Representation) -> FloatArray:
-    """The vectors that no element moves, as orthonormal rows, ``[number, size]``.
+    """The vectors that no element moves, as orthonormal rows, ``[number, size]``; of permutations, positive ones.
 
     >>> from equivision.groups import cyclic
     >>> from equivision.reps import regular
@@ -52,4 +55,5 @@ def invariants(rho: Representation) -> FloatArray:
             row, start = row + len(rows), start + field.size
         return whole
     rows = [block.rows for block in blocks(rho) if block.line == Line(0, 1)]
-    return np.concatenate(rows) if rows else np.zeros((0, rho.size))
+    found = np.concatenate(rows) if rows else np.zeros((0, rho.size))
+    return found * np.where(found.sum(axis=1, keepdims=True) < -_ROUNDING, -1.0, 1.0)

@@ -269,6 +269,15 @@ def test_layers_on_irreps_compile(name: str) -> None:
     assert_compiles(randomize_(net.double().eval()), torch.randn(2, rep.size, 5, 5, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("name", ["C2", "C4", "C16", "D1", "D8"])
+@torch.no_grad()
+def test_between_regular_fields_it_is_the_convolution_that_it_says(name: str) -> None:
+    layer = randomize_(evnn.SteerableConv2d("2 regular", "regular", 3, group=name).double())
+    x = torch.randn(1, layer.in_rep.size, 6, 6, dtype=torch.float64)
+    expected = nn.functional.conv2d(x, layer.filters(), layer.channel_bias())
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_a_network_freezes() -> None:
     for name in ("C8", "SO2"):

@@ -125,6 +125,8 @@ def test_invariants() -> None:
         np.testing.assert_allclose(still @ still.T, np.eye(count), atol=1e-12)
         g = (1, 33.0) if group == "O2" else 3
         np.testing.assert_allclose(rho.matrix(g) @ still.T, still.T, atol=1e-12)
+    for group in (cyclic(2), cyclic(16), dihedral(1), dihedral(8)):  # whose decompositions begin with negative numbers
+        np.testing.assert_allclose(invariants(regular(group)), np.full((1, group.order), group.order**-0.5), atol=1e-12)
     rows = np.concatenate([block.rows for block in blocks(regular(dihedral(4)))])
     np.testing.assert_allclose(rows @ rows.T, np.eye(8), atol=1e-12)
 
