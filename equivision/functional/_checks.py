@@ -1,5 +1,6 @@
 """Checks of what the convolutions are given: sizes, dtypes, windows."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -28,6 +29,16 @@ def pair(value: Size2, name: str = "size", *, least: int = 0) -> tuple[int, int]
     raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
 
 
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast is on for the device of x."""
+    return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """For what is small and must not be rounded."""
+    return torch.autocast(x.device.type, enabled=False) if is_autocast(x) else nullcontext()
+
+
 def check_floating(x: Tensor, layer: str) -> None:
     """Raise ShapeError for whole numbers, such as the bytes of a picture, on which weights cannot act."""
     if not x.dtype.is_floating_point:
@@ -42,7 +53,7 @@ def check_dtypes(x: Tensor, weight: Tensor, layer: str) -> None:
     if x.dtype == weight.dtype:
         return
     check_floating(x, layer)
-    if not torch.is_autocast_enabled(x.device.type):
+    if not is_autocast(x):
         raise ShapeError(
             f"{layer}: input has dtype {x.dtype}, the weights {weight.dtype}: convert one of them, as in "
             f"x.to({weight.dtype}) or layer.to({x.dtype})"
@@ -61,7 +72,7 @@ def check_fields(bias: Tensor | None, weight: Tensor, fields: int, groups: int, 
         raise ShapeError(
             f"{layer}: bias has shape {tuple(bias.shape)}; it needs one number for each output field, ({fields},)"
         )
-    if bias.dtype != weight.dtype and not torch.is_autocast_enabled(bias.device.type):
+    if bias.dtype != weight.dtype and not is_autocast(bias):
         raise ShapeError(
             f"{layer}: bias has dtype {bias.dtype}, the weights {weight.dtype}: convert it, as in "
             f"bias.to({weight.dtype})"

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
+from equivision.functional._checks import is_autocast
 from equivision.functional._filters import group_filters
 from equivision.functional._layout import FieldLayout
 from equivision.groups import PlanarGroup, planar
@@ -46,11 +47,6 @@ def fourier_conv2d(
     if x.device.type in ("cpu", "meta") and HAS_LOOPS:
         return _loops_conv2d(x, weight, bias, group.name, *map(list, window))
     return composite_conv2d(x, weight, bias, group, window)
-
-
-def is_autocast(x: Tensor) -> bool:
-    """Whether autocast is on for the device of x."""
-    return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
 
 
 def _cast(x: Tensor) -> Tensor:

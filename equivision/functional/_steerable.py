@@ -17,7 +17,7 @@ from equivision.errors import ShapeError
 from equivision.filters import RegularPlan, kernel_plan
 from equivision.filters._rings import Profile
 from equivision.filters._steerable import Plan
-from equivision.functional._checks import Size2
+from equivision.functional._checks import Size2, without_autocast
 from equivision.functional._conv import convolve, group_to_group
 from equivision.functional._fields import check_channels
 from equivision.functional._filters import sampled_slots
@@ -173,7 +173,7 @@ def steerable_filters(
 
 def expand_filters(weight: Tensor, layout: FilterLayout, tables: Sequence[Tables]) -> Tensor:
     """The filters, from tables that modules keep so that they are made once."""
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight):
         filters = [
             _filters(piece.view(*part.fields, part.kernels), part, table)
             for piece, part, table in zip(weight.split(layout.sizes), layout.parts, tables, strict=False)

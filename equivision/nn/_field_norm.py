@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from equivision.functional._checks import without_autocast
 from equivision.functional._fields import check_channels
 from equivision.groups import PlaneGroup
 from equivision.nn._fields import FieldModule, Maps
@@ -45,7 +46,7 @@ class FieldBatchNorm2d(FieldModule):
         rep: Representation | str,
         *,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         group: PlaneGroup | str | None = None,
         device: torch.device | str | None = None,
@@ -53,21 +54,23 @@ class FieldBatchNorm2d(FieldModule):
     ) -> None:
         super().__init__(rep, group)
         self.eps, self.momentum, self.affine = eps, momentum, affine
-        still = torch.from_numpy(invariants(self.rep))  # orthonormal rows
-        fields, invariant = len(self.rep.fields), len(still)
+        fields, invariant = len(self.rep.fields), len(invariants(self.rep))
         options = {"device": device, "dtype": dtype}
         self.weight = nn.Parameter(torch.empty(fields, **options)) if affine else None
         self.bias = nn.Parameter(torch.empty(invariant, **options)) if affine and invariant else None
         self.register_buffer("running_mean", torch.empty(invariant, **options))
         self.register_buffer("running_var", torch.empty(fields, **options))
         self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device))
-        self.register_buffer("still", still.to(device), persistent=False)
-        number = torch.cat([torch.full((field.size,), i) for i, field in enumerate(self.rep.fields)])
-        self.register_buffer("field", number.to(device), persistent=False)
+        still = torch.empty(invariant, self.rep.size, dtype=torch.float64, device=device)
+        self.register_buffer("still", still, persistent=False)
+        self.register_buffer("field", torch.empty(self.rep.size, dtype=torch.long, device=device), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Scales are 1, shifts 0; the running statistics those of a standard normal."""
+        """Scales are 1, shifts 0; the running statistics those of a standard normal; fill the tables."""
+        numbers = [i for i, field in enumerate(self.rep.fields) for _ in range(field.size)]
+        self.still.copy_(torch.from_numpy(invariants(self.rep)))  # orthonormal rows
+        self.field.copy_(torch.tensor(numbers, device="cpu"))
         for ones in (self.weight, self.running_var):
             if ones is not None:
                 nn.init.ones_(ones)
@@ -78,11 +81,10 @@ class FieldBatchNorm2d(FieldModule):
     def forward(self, x: Maps) -> Maps:
         """Normalise every field."""
         check_channels(x, self._channels, "FieldBatchNorm2d")
-        if self.training:
-            mean, var = self._statistics(x)
-        else:
-            mean, var = self.running_mean, self.running_var
-        scale, shift = self.affine_map(mean, var)
+        with without_autocast(self.running_var):
+            learns = self.training and x.numel() > 0
+            mean, var = self._statistics(x) if learns else (self.running_mean, self.running_var)
+            scale, shift = self.affine_map(mean, var)
         return x * scale.view(1, -1, 1, 1).to(x.dtype) + shift.view(1, -1, 1, 1).to(x.dtype)
 
     def affine_map(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +95,9 @@ class FieldBatchNorm2d(FieldModule):
         scale = scale.index_select(0, self.field)
         shift = -scale * (mean @ still)
         # a shift of size 1 in every channel, as torch's is, for fields whose channels are exchanged
-        return scale, shift if self.bias is None else shift + self.bias @ (still / still.abs().amax(1, keepdim=True))
+        if self.bias is None:
+            return scale, shift
+        return scale, shift + self.bias.to(still.dtype) @ (still / still.abs().amax(1, keepdim=True))
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean along the invariant directions and mean square of every field; the running ones follow."""
@@ -102,14 +106,16 @@ class FieldBatchNorm2d(FieldModule):
         var, mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
         along = still @ mean
         square = var + (mean - along @ still) ** 2
-        sizes = torch.bincount(self.field, minlength=len(self.running_var)).to(wide.dtype)
-        var = square.new_zeros(len(self.running_var)).index_add(0, self.field, square) / sizes
+        none = square.new_zeros(len(self.running_var))
+        sizes = none.index_add(0, self.field, torch.ones_like(square))
+        var = none.index_add(0, self.field, square) / sizes
         with torch.no_grad():
             self.num_batches_tracked += 1
             count = x.numel() / x.shape[1] * sizes
             unbiased = var * count / (count - 1).clamp_min(1)
-            self.running_mean.lerp_(along.to(self.running_mean.dtype), self.momentum)
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+            step = var.new_ones(()) / self.num_batches_tracked if self.momentum is None else self.momentum
+            for running, found in ((self.running_mean, along), (self.running_var, unbiased)):
+                running += (found - running) * step
         return along, var
 
     def extra_repr(self) -> str:

@@ -215,9 +215,16 @@ class FourierNonlinearity(FieldModule):
         if isinstance(self.group, OrthogonalGroup) or self.points % turns:
             self.equivariance = "approximate"
         self.function = function
-        samples = _samples(field, self.points)
-        self.register_buffer("samples", samples, persistent=False)
-        self.register_buffer("back", samples.t() / len(samples), persistent=False)
+        empty = torch.empty((1 + self.group.reflections) * self.points, field.size, dtype=torch.float64)
+        self.register_buffer("samples", empty, persistent=False)
+        self.register_buffer("back", torch.empty_like(empty.t()), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Fill the tables, as after ``to_empty``; there is nothing to learn."""
+        samples = _samples(self.rep.fields[0], self.points)
+        self.samples.copy_(samples)
+        self.back.copy_(samples.t() / len(samples))
 
     def forward(self, x: Maps) -> Maps:
         """Apply the function."""
@@ -234,8 +241,9 @@ def _points(group: PlaneGroup, least: int) -> int:
     return group.rotations * math.ceil(2 * least / group.rotations)
 
 
-def _samples(field: BandLimited, points: int) -> Tensor:
+def _samples(field: Representation, points: int) -> Tensor:
     """Values from coefficients, ``[elements, size]``, at rotations by multiples of ``360 / points``, flipped too."""
+    assert isinstance(field, BandLimited)  # noqa: S101 (the layer has checked it)
     whole = BandLimited(OrthogonalGroup(field.group.reflections), field.frequency)  # pyright: ignore[reportAttributeAccessIssue]
     flips = (0, 1) if whole.group.reflections else (0,)  # pyright: ignore[reportAttributeAccessIssue]
     elements = [(f, 360.0 * r / points) for f in flips for r in range(points)]

@@ -11,7 +11,7 @@ from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.filters._rings import Profile
 from equivision.functional._algorithm import Algorithm, check_algorithm
-from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, resolve_padding
+from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, resolve_padding, without_autocast
 from equivision.functional._steerable import expand_filters, filter_layout, filter_tables, on_grid, regular_conv2d
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
 from equivision.nn._base import Guarantee, grid_pair
@@ -162,7 +162,7 @@ class SteerableConv2d(nn.Module):
         """The bias as one number for each channel."""
         if self.bias is None or self.constants is None:
             return None
-        with torch.autocast(self.bias.device.type, enabled=False):
+        with without_autocast(self.bias):
             return self.bias @ self.constants.to(self.bias.dtype)
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch out_channels h w"]:

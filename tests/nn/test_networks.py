@@ -171,6 +171,10 @@ def test_built_on_the_meta_device_and_in_another_dtype() -> None:
         (lambda: ev.nn.GroupLinear(2, 3, group="D4"), (2, 2, 8)),
         (lambda: ev.nn.CosetPool("D4", "C4"), (2, 2, 8, 5, 5)),
         (lambda: ev.nn.Restrict("D4", "C2"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.Induce(2, 3, "C2", "D4"), (2, 2, 2, 5, 5)),
+        (lambda: ev.nn.SteerableConv2d("regular + A2", "E1 + A1", 3, group="D4"), (2, 9, 5, 5)),
+        (lambda: ev.nn.FieldBatchNorm2d("regular + A1", group="D4"), (2, 9, 5, 5)),
+        (lambda: ev.nn.FourierNonlinearity("2 band1", group="D4"), (2, 12, 5, 5)),
     ],
 )
 def test_built_on_the_meta_device_then_filled(make, shape: tuple[int, ...]) -> None:
@@ -178,10 +182,11 @@ def test_built_on_the_meta_device_then_filled(make, shape: tuple[int, ...]) -> N
     right = make()
     with torch.device("meta"):
         layer = make()
+    x = torch.randn(shape)
+    assert layer(x.to("meta")).shape == right(x).shape
     layer.to_empty(device="cpu")
     for buffer in layer.buffers():
         buffer.fill_(0)
     layer.reset_parameters()
     layer.load_state_dict(right.state_dict())
-    x = torch.randn(shape)
     assert torch.equal(layer(x), right(x))
