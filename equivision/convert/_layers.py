@@ -232,6 +232,7 @@ def can_fold(conv: nn.Module) -> bool:
 @torch.no_grad()
 def fold(conv: _ConvNd, norm: nn.Module) -> _ConvNd:
     """A convolution that does what the two did; computed in float64, so that it is rounded once."""
+    norm = _over_channels(norm) if isinstance(norm, FieldBatchNorm2d) else norm
     assert isinstance(norm, _BatchNorm)  # noqa: S101
     wide_conv, wide_norm = copy.deepcopy(conv).double(), copy.deepcopy(norm).double()
     folded = fuse_conv_bn_eval(wide_conv, wide_norm, transpose=isinstance(conv, _ConvTransposeNd))

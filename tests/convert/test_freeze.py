@@ -147,6 +147,13 @@ def test_what_stands_between_layers(size: int, fold: bool) -> None:
             assert actual[1][name].shape == value.shape
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_norm_of_fields_behind_an_ordinary_convolution(kind: type[nn.Module]) -> None:
+    x = random_input(2, (9, 9))
+    model = nn.Sequential(kind(2, 4, 3), ev.nn.FieldBatchNorm2d("2 trivial + 2 A2", group="D4"))
+    assert number_of_norms(check(lively(model, x), x)) == 0
+
+
 def test_maps_stay_flat_between_convolutions() -> None:
     plain = ev.freeze(ev.create_model("p4cnn", width=2))
     used = [str(node.target) for node in plain.graph.nodes if node.op == "call_module"]
