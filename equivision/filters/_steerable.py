@@ -1,6 +1,7 @@
 """Bases of the kernels that map one representation to another: steerable filters."""
 
 from functools import lru_cache
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -60,11 +61,11 @@ def kernel_basis(
     >>> kernel_basis(regular(cyclic(8)), regular(cyclic(8)), 3).shape
     (64, 8, 8, 3, 3)
     """
-    plan = kernel_plan(in_rep, out_rep, kernel_size, profile, float(cutoff))
+    plan = kernel_plan(in_rep, out_rep, kernel_size, profile, cutoff)
     return plan.kernels().reshape(plan.size, out_rep.size, in_rep.size, kernel_size, kernel_size).copy()
 
 
-def _check(in_rep: Representation, out_rep: Representation, size: int, profile: str, cutoff: float) -> PlaneGroup:
+def _check(in_rep: Representation, out_rep: Representation, size: int, profile: str, cutoff: float) -> None:
     group = in_rep.group
     if group != out_rep.group or not isinstance(group, PlanarGroup | OrthogonalGroup):
         raise GroupMismatchError(
@@ -75,9 +76,8 @@ def _check(in_rep: Representation, out_rep: Representation, size: int, profile: 
         raise ConfigError(f"profile={profile!r} is not known: choose one of {', '.join(PROFILES)}")
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ConfigError(f"kernel_size={size!r}: give a whole number of at least 1")
-    if not cutoff >= 0:
+    if not isinstance(cutoff, Real) or not 0 <= cutoff < np.inf:
         raise ConfigError(f"cutoff={cutoff!r}: give a number of at least 0")
-    return group
 
 
 class KernelPlan(NamedTuple):
@@ -121,12 +121,17 @@ class RegularPlan(NamedTuple):
 Plan = KernelPlan | RegularPlan
 
 
-@lru_cache(maxsize=512)
 def kernel_plan(
     in_rep: Representation, out_rep: Representation, size: int, profile: Profile = "gaussian", cutoff: float = 3.0
 ) -> Plan:
     """The plan behind :func:`kernel_basis`, which says what the arguments are."""
-    group = _check(in_rep, out_rep, size, profile, cutoff)
+    _check(in_rep, out_rep, size, profile, cutoff)  # here: to a cache, 3.0 and 3 are the same size
+    return _kernel_plan(in_rep, out_rep, size, profile, float(cutoff))
+
+
+@lru_cache(maxsize=512)
+def _kernel_plan(in_rep: Representation, out_rep: Representation, size: int, profile: Profile, cutoff: float) -> Plan:
+    group: PlaneGroup = in_rep.group  # pyright: ignore[reportAssignmentType]
     if isinstance(group, PlanarGroup) and in_rep == out_rep == regular(group):
         return _regular_plan(group, size, profile, cutoff)
     found = [

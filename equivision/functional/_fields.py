@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, fx
 
 from equivision.errors import ConfigError, ShapeError
+from equivision.functional._checks import check_floating
 from equivision.reps import Representation, invariants
 
 Run = tuple[int, int]
@@ -25,13 +26,14 @@ def runs_of(rep: Representation) -> tuple[tuple[Representation, int], ...]:
 
 
 def check_channels(x: Tensor, channels: int, layer: str) -> None:
-    """Raise ShapeError unless x is a feature map with that many channels."""
+    """Raise ShapeError unless x is a feature map with that many channels, in floating-point numbers."""
     if isinstance(x, fx.Proxy):  # nothing is known while a network is traced
         return
     if x.ndim != 4 or x.shape[1] != channels:
         raise ShapeError(
             f"{layer}: input has shape {tuple(x.shape)}; the representation needs [batch, {channels}, height, width]"
         )
+    check_floating(x, layer)
 
 
 def over_fields(x: Tensor, runs: Sequence[Run], function: Callable[[int, Tensor], Tensor]) -> Tensor:
@@ -90,7 +92,7 @@ def norm_relu(
 
     Source: Worrall et al. 2017, section 4.2.
     """
-    check_channels(x, sum(count * size for count, size in runs), "norm_relu")
+    check_channels(x, sum(count * size for count, size in runs), "NormReLU")
     biases = bias.split([count for count, _ in runs])
 
     def apply(i: int, fields: Tensor) -> Tensor:
@@ -119,7 +121,7 @@ def gate(
     """
     gates = sum(count for (count, _), simple in zip(runs, plain, strict=True) if not simple)
     channels = sum(count * size for count, size in runs)
-    check_channels(x, channels + gates, "gate")
+    check_channels(x, channels + gates, "GatedNonlinearity")
     opened, used = torch.sigmoid(x[:, channels:]), 0
     scales: list[Tensor | None] = []
     for (count, _), simple in zip(runs, plain, strict=True):

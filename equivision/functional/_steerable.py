@@ -235,6 +235,7 @@ def steerable_conv2d(
         ShapeError: x has another number of channels than the filters take.
         GridError: the size does not fit stride, kernel and padding.
     """
+    check_channels(x, filters.shape[1], "SteerableConv2d")
     return convolve(
         x, filters, bias, groups=1, layer="SteerableConv2d", group=on_grid(group), stride=stride, padding=padding,
         dilation=dilation, padding_mode=padding_mode, strict=strict,

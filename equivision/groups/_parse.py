@@ -24,7 +24,7 @@ def parse(group: FiniteGroup | str) -> FiniteGroup:
     if not all(parts):
         raise GroupMismatchError(
             f"group={group!r} is not a group name: write C or D and a number (C4: quarter turns; D4: quarter turns and "
-            "reflections; C1: no symmetry), or a product such as C4xC2"
+            "reflections; C1: no symmetry), or a product such as C4xC2; steerable layers also know SO2 and O2"
         )
     factors: list[FiniteGroup] = [PlanarGroup(int(m[2]), m[1] in "Dd") for m in parts if m]
     result = factors[0]

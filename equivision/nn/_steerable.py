@@ -14,7 +14,7 @@ from equivision.functional._algorithm import Algorithm, check_algorithm
 from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, resolve_padding, without_autocast
 from equivision.functional._steerable import expand_filters, filter_layout, filter_tables, on_grid, regular_conv2d
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
-from equivision.nn._base import Guarantee, grid_pair
+from equivision.nn._base import Guarantee, check_count, grid_pair
 from equivision.reps import Representation, invariants
 from equivision.reps import parse as parse_rep
 
@@ -23,13 +23,15 @@ def representation(name: str, rep: Representation | str, group: PlaneGroup | str
     """A representation of a planar group, given as one or by its name.
 
     Raises:
-        ConfigError: it is a name, and no group is given.
+        ConfigError: it is neither, or a name, and no group is given.
         GroupMismatchError: its group does not act on the plane, or is not the given one.
     """
     if isinstance(rep, str):
         if group is None:
             raise ConfigError(f"{name}={rep!r} is a name: give group too, such as group='C8' or 'SO2'")
         return parse_rep(rep, parse_plane(group))
+    if not isinstance(rep, Representation):
+        raise ConfigError(f"{name}={rep!r}: give a representation or its name, such as '3 trivial' or '8 regular'")
     if not isinstance(rep.group, PlanarGroup | OrthogonalGroup):
         raise GroupMismatchError(f"{name}={rep!r} represents {rep.group.name}, which does not act on the plane")
     return rep if group is None else parse_rep(rep, parse_plane(group))
@@ -68,7 +70,7 @@ class SteerableConv2d(nn.Module):
 
     Raises:
         GroupMismatchError: the representations are not of one planar group.
-        ConfigError: an argument is out of range.
+        ConfigError: an argument is out of range, or there is no such kernel.
         GridError: the input size does not fit stride, kernel and padding.
 
     Source: Weiler & Cesa 2019, eq. 3 and section 2.3; Cohen & Welling 2017.
@@ -109,17 +111,24 @@ class SteerableConv2d(nn.Module):
         grid = on_grid(self.group)
         if not grid.is_on_grid or isinstance(self.group, OrthogonalGroup):
             self.equivariance = "approximate"
-        self.kernel_size = kernel_size
+        check_count("kernel_size", kernel_size)
+        self.kernel_size = int(kernel_size)
         self.stride = grid_pair("stride", stride, grid)
         self.dilation = grid_pair("dilation", dilation, grid)
-        taps = (kernel_size, kernel_size)
+        taps = (self.kernel_size, self.kernel_size)
         self.padding = grid_pair("padding", resolve_padding(padding, taps, self.dilation), grid, least=0)
         if padding_mode not in PADDING_MODES:
             raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
-        self.padding_mode, self.strict, self.profile, self.cutoff = padding_mode, strict, profile, float(cutoff)
+        self.padding_mode, self.strict, self.profile, self.cutoff = padding_mode, strict, profile, cutoff
         check_algorithm(algorithm)
         self.algorithm = algorithm
         self._layout = filter_layout(*self._basis())
+        if not sum(self._layout.sizes):
+            raise ConfigError(
+                f"in_rep={self.in_rep.name!r}, out_rep={self.out_rep.name!r}, kernel_size={kernel_size}: no kernel of "
+                "this size goes from one to the other, so that the output would be 0: use a larger kernel_size or "
+                "cutoff, or representations whose frequencies are closer"
+            )
         self.weight = nn.Parameter(torch.empty(sum(self._layout.sizes), device=device, dtype=dtype))
         still = len(invariants(self.out_rep)) if bias else 0
         self.bias = nn.Parameter(torch.empty(still, device=device, dtype=dtype)) if still else None

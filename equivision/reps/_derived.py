@@ -208,7 +208,7 @@ def decompose(rho: Representation) -> tuple[Representation, FloatArray]:
         # all its frequencies stay apart in a finite subgroup with enough rotations, an odd number of them
         finite, rows = decompose(RestrictedToFinite(rho.group.finite(2 * band_limit(rho) + 1), rho))
         terms = finite.parts if isinstance(finite, DirectSum) else (finite,)
-        return DirectSum(rho.group, tuple(irrep_of_line(rho.group, line_of(term)) for term in terms)), rows
+        return _sum_of([irrep_of_line(rho.group, line_of(term)) for term in terms]), rows
     if not isinstance(rho.group, FiniteGroup):
         raise GroupMismatchError(f"{rho!r} is a representation of {rho.group.name}, whose irreps are not known")
     random, rows, terms = np.random.default_rng(0), np.zeros((0, rho.size)), []
@@ -222,7 +222,11 @@ def decompose(rho: Representation) -> tuple[Representation, FloatArray]:
             if length < 1e-8:
                 break
             rows, terms = np.concatenate([rows, found / length]), [*terms, part]
-    return DirectSum(rho.group, tuple(terms)), rows
+    return _sum_of(terms), rows
+
+
+def _sum_of(terms: Sequence[Representation]) -> Representation:
+    return terms[0] if len(terms) == 1 else DirectSum(terms[0].group, tuple(terms))
 
 
 def _planar(rho: Representation) -> PlanarGroup:

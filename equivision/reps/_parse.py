@@ -59,7 +59,7 @@ def parse(text: Representation | str, group: Group | str) -> Representation:
 def _group(group: Group | str) -> Group:
     if isinstance(group, Group):
         return group
-    return parse_plane(group) if group in ("SO2", "O2") else parse_finite(group)
+    return parse_plane(group) if str(group).upper() in ("SO2", "O2") else parse_finite(group)
 
 
 class _Reader:
@@ -78,11 +78,17 @@ class _Reader:
     def _error(self) -> GroupMismatchError:
         rest = self._text[self._at :].strip()
         group = self._group
-        names = names_of(group) if isinstance(group, OrthogonalGroup) else ", ".join(rho.name for rho in _irreps(group))
+        if isinstance(group, OrthogonalGroup):
+            known = f"'4 trivial + 2 E1', of the irreps of {group.name} ({names_of(group)}), band2, products a * b"
+        else:
+            names = ", ".join(rho.name for rho in _irreps(group))
+            known = (
+                f"'2 regular + trivial', of regular, the irreps of {group.name} ({names}), quotients such as "
+                f"'{group.name}/{{e}}', products a * b, Ind(group: a), Res(group: a)"
+            )
         return GroupMismatchError(
             f"representation {self._text!r} is not understood {f'from {rest!r} on' if rest else 'at its end'}: write "
-            f"sums such as '2 regular + trivial', of regular, the irreps of {self._group.name} ({names}), quotients "
-            f"such as '{self._group.name}/{{e}}', products a * b, Ind(group: a), Res(group: a)"
+            f"sums such as {known}"
         )
 
     def _next(self) -> re.Match[str] | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equivision.errors import ConfigError, GroupMismatchError
-from equivision.filters import grid_action, kernel_basis, sampling_matrices
+from equivision.filters import grid_action, kernel_basis, kernel_plan, sampling_matrices
 from equivision.filters._harmonics import harmonics
 from equivision.groups import PlanarGroup, cyclic, dihedral, parse_plane
 from equivision.reps import change_basis, irreps, line_of, parse, regular
@@ -134,6 +134,11 @@ def test_errors() -> None:
     a, b = regular(cyclic(4)), regular(cyclic(8))
     with pytest.raises(GroupMismatchError, match="in_rep represents C4 and out_rep C8"):
         kernel_basis(a, b, 3)
+    kernel_plan(a, a, 3)
+    with pytest.raises(ConfigError, match=r"kernel_size=3\.0"):  # which a cache takes for the 3 before
+        kernel_plan(a, a, 3.0)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="cutoff=inf"):
+        kernel_basis(a, a, 3, cutoff=float("inf"))
     with pytest.raises(ConfigError, match="kernel_size=0"):
         kernel_basis(a, a, 0)
     with pytest.raises(ConfigError, match="profile='box' is not known"):

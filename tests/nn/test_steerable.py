@@ -306,7 +306,25 @@ def test_errors() -> None:
         evnn.FourierNonlinearity("2 A", group="SO2")
     with pytest.raises(ConfigError, match="points=4: frequencies up to 2 need at least 5 points"):
         evnn.FourierNonlinearity("band2", group="SO2", points=4)
-    with pytest.raises(ShapeError, match=r"NormReLU|norm_relu"):
+    with pytest.raises(ConfigError, match=r"in_rep=3: give a representation or its name, such as '3 trivial'"):
+        evnn.SteerableConv2d(3, "regular", 3, group="C8")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="no kernel of this size goes from one to the other"):
+        evnn.SteerableConv2d("A", "2 E1", 1, group="SO2", bias=False)
+    for size in ([3, 3], (3, 3), 3.0, True, "3", 0):
+        with pytest.raises(ConfigError, match=r"kernel_size=.*: give a whole number of at least 1"):
+            evnn.SteerableConv2d("A", "A", size, group="C4", padding="same")  # type: ignore[arg-type]
+    for cutoff in (float("inf"), float("nan"), -1, None, "3"):
+        with pytest.raises(ConfigError, match=r"cutoff=.*: give a number of at least 0"):
+            evnn.SteerableConv2d("A", "A", 3, group="C4", cutoff=cutoff)  # type: ignore[arg-type]
+    for shape in ((3, 8, 8), (1, 3, 4, 8, 8), (1, 2, 8, 8)):
+        with pytest.raises(ShapeError, match=r"SteerableConv2d: input has shape .* needs \[batch, 3, height, width\]"):
+            evnn.SteerableConv2d("3 A", "E1", 3, group="SO2")(torch.zeros(shape))
+    with pytest.raises(ShapeError, match=r"GatedNonlinearity: .* needs \[batch, 3"):
+        evnn.GatedNonlinearity("E1", group="SO2")(image[:, :2])
+    for layer in (evnn.NormReLU("3 A", group="SO2"), evnn.FieldBatchNorm2d("3 A", group="SO2")):
+        with pytest.raises(ShapeError, match=r"input has dtype torch.int64; needs a floating-point dtype"):
+            layer(torch.ones(1, 3, 4, 4, dtype=torch.int64))
+    with pytest.raises(ShapeError, match="NormReLU"):
         evnn.NormReLU("E1", group="SO2")(image)
     with pytest.raises(ConfigError, match="mode='median' is not known"):
         evnn.InvariantMap("E1", "median", group="SO2")

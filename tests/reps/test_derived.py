@@ -26,6 +26,7 @@ from equivision.reps import (
     irrep,
     irreps,
     multiplicities,
+    parse,
     quotient,
     regular,
     restricted,
@@ -113,6 +114,7 @@ def test_decomposition(group: FiniteGroup) -> None:
     for rho in (whole, change_basis(whole, mixing)):
         parts, basis = decompose(rho)
         assert parts.size == rho.size
+        assert parse(parts.name, parts.group) == parts
         assert multiplicities(parts) == multiplicities(rho)
         np.testing.assert_allclose(basis @ basis.T, np.eye(rho.size), rtol=0, atol=1e-10)
         np.testing.assert_allclose(basis @ rho.matrices @ basis.T, parts.matrices, rtol=0, atol=1e-10)

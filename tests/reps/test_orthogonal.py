@@ -74,6 +74,7 @@ def test_decomposition(group: OrthogonalGroup) -> None:
     for text in TEXTS[group.name]:
         rho = parse(text, group)
         whole, basis = decompose(rho)
+        assert parse(whole.name, whole.group) == whole
         for g in elements(group):
             np.testing.assert_allclose(basis @ rho.matrix(g) @ basis.T, whole.matrix(g), atol=1e-10)
 

@@ -116,4 +116,7 @@ def test_other_mistakes() -> None:
         parse(regular(C4), D4)
     with pytest.raises(GroupMismatchError, match="subgroup=C3 is not contained in D4"):
         parse("Ind(C3: A)", D4)
+    with pytest.raises(GroupMismatchError, match=r"sums such as '4 trivial \+ 2 E1', of the irreps of SO2"):
+        parse("2 regular", "SO2")  # which has none
     assert multiplicities(parse("2 regular", "C1")) == (2,)
+    assert parse("A + E1", "so2") == parse("A + E1", "SO2")
