@@ -172,7 +172,7 @@ def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
     if isinstance(layer, Upsample2d):
         aligned = None if layer.mode == "nearest" else False
         return nn.Upsample(scale_factor=float(layer.scale_factor), mode=layer.mode, align_corners=aligned)
-    if layer.stride == 1:
+    if layer.sigma is None:
         return nn.Identity()
     assert example is not None  # noqa: S101 (the caller has asked for it)
     maps, size = math.prod(example.shape[1:-2]), example.shape[-2:]

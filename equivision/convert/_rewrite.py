@@ -233,7 +233,7 @@ class Rewriter:
         """A layer over space runs on maps, whether they belong to a group or not."""
         source = _argument(node)
         value, example, ndim = self._values[source], self._examples.get(source), self._ndim(source)
-        blurs = isinstance(module, BlurPool2d) and module.stride > 1
+        blurs = isinstance(module, BlurPool2d) and module.sigma is not None
         fields = (example.shape[1], example.shape[2]) if example is not None and ndim == 5 else value.fields
         if ndim not in (4, 5) or (ndim == 5 and fields is None) or (blurs and example is None):
             what = "the number of its taps follows the size of its input" if blurs else "its input may have 4 or 5 axes"
@@ -349,6 +349,7 @@ class Rewriter:
     def _guard_blur(self, maps: fx.Node, name: str, module: BlurPool2d, sizes: tuple[int, ...]) -> None:
         """Refuse the sizes for which a blur has other taps than those that it was frozen with."""
         graph, stride = self._new, module.stride
+        assert module.sigma is not None  # noqa: S101 (without, there is no blur)
         for axis, n in zip(_AXES, sizes, strict=True):
             size = graph.call_method("size", (maps, axis))
             _, border = blur_window(n, stride, module.sigma)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.filters import sampling_matrices, slot_and_tap_table, tap_table
-from equivision.filters._sample import Interpolation, Mask
+from equivision.filters._sample import MODES, Interpolation, Mask
 from equivision.groups import PlanarGroup
 
 
@@ -54,6 +54,8 @@ def filter_sampling(
     Raises:
         ConfigError: an option is not known, or the kernel is not square.
     """
+    if interpolation not in MODES:
+        raise ConfigError(f"interpolation={interpolation!r} is not known: choose one of {', '.join(MODES)}")
     smooth = interpolation in ("bspline", "steerable")
     chosen = mask if mask is not None else "none" if group.is_on_grid or interpolation == "steerable" else "smooth"
     options: dict[str, Any] = {"mode": interpolation, "mask": chosen, "renormalize": renormalize}

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ShapeError
-from equivision.functional._checks import check_dtypes
+from equivision.functional._checks import check_dtypes, check_fields
 from equivision.functional._filters import group_filters
 from equivision.groups import PlanarGroup, inclusion
 from equivision.kernels import channels_last, is_channels_last
@@ -32,7 +32,8 @@ def group_linear(
     Equivariance: exact, regular to regular.
 
     Raises:
-        ShapeError: x is not ``[batch, feature, group]`` with the features and the dtype of the weights.
+        ShapeError: x is not ``[batch, feature, group]`` with the features and the dtype of the weights, or bias does
+            not fit.
     """
     if x.ndim != 3 or x.shape[2] != group.order:
         raise ShapeError(
@@ -44,6 +45,7 @@ def group_linear(
             f"in_features={x.shape[1]}, or give it {weight.shape[1]} field(s)"
         )
     check_dtypes(x, weight, "GroupLinear")
+    check_fields(bias, weight, weight.shape[0], 1, "GroupLinear")
     table = table if table is not None else linear_table(group).to(weight.device)
     bank = group_filters(weight[..., None, None], group, table).flatten(1)
     y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
@@ -129,17 +131,23 @@ def induce(
     Equivariance: exact, for the elements of the subgroup.
 
     Raises:
-        ShapeError: the group axis or the number of fields is another one.
+        ShapeError: the group axis or the number of fields is another one, or weight or bias do not fit.
         GroupMismatchError: ``subgroup`` is not contained in ``group``.
 
     Source: the article on the principles of group-equivariant networks (hierarchical groups).
     """
+    if weight.ndim != 3 or weight.shape[2] != group.order:
+        raise ShapeError(
+            f"Induce: weight has shape {tuple(weight.shape)}; a map to {group.name} needs [out_channels, in_channels, "
+            f"{group.order}]"
+        )
     if x.ndim not in (3, 5) or x.shape[1:3] != (weight.shape[1], subgroup.order):
         raise ShapeError(
             f"Induce: input has shape {tuple(x.shape)}; needs {weight.shape[1]} field(s) as axis 1 and a group axis of "
             f"{subgroup.order} ({subgroup.name}) as axis 2 of 3 or 5"
         )
     check_dtypes(x, weight, "Induce")
+    check_fields(bias, weight, weight.shape[0], 1, "Induce")
     table = table if table is not None else induction_table(group, subgroup).to(weight.device)
     bank = induction_bank(weight, table)
     if x.ndim == 3:

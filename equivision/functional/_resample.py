@@ -60,7 +60,7 @@ def blur_pool2d(
     Args:
         x: ``[B, C, H, W]`` or ``[B, C, G, H, W]``.
         stride: step.
-        sigma: width of the Gaussian in pixels; half the stride by default.
+        sigma: width of the Gaussian in pixels; by default half the stride, and nothing is blurred with stride 1.
         padding_mode: what lies outside the map; maps too small to be reflected are continued by their edge.
 
     Equivariance: exact for C1, C2, C4, D1, D2, D4, at every size; approximate for other angles, with a far smaller
@@ -74,7 +74,7 @@ def blur_pool2d(
     """
     check_blur(stride, sigma, padding_mode)
     check_floating(x, "BlurPool2d")
-    if stride == 1:
+    if stride == 1 and sigma is None:
         return x
     width = 0.5 * stride if sigma is None else sigma
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from equivision.errors import ConfigError, ShapeError
+from equivision.functional._checks import check_dtypes
 from equivision.functional._layout import check_group_axis
 from equivision.groups import PlanarGroup
 from equivision.nn._base import Guarantee, check_count, grid_group
@@ -23,7 +24,7 @@ class _OnInput(nn.Module):
         super().__init__()
         self.group, self.on_group = grid_group(group), on_group
 
-    def _check(self, x: Tensor, channels: int | None = None) -> None:
+    def _check(self, x: Tensor, channels: int | None = None, weight: Tensor | None = None) -> None:
         """Raise ShapeError unless the input is what the layer takes; what ``equivision.freeze`` traces has no shape."""
         if isinstance(x, fx.Proxy):
             return
@@ -40,6 +41,8 @@ class _OnInput(nn.Module):
                 f"{name}: input has {x.shape[1]} channel(s), the weights take {channels}: build the layer with "
                 f"channels={x.shape[1]}"
             )
+        if weight is not None:
+            check_dtypes(x, weight, name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
@@ -101,7 +104,7 @@ class ChannelAttention2d(_OnInput):
 
     def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *rest"]:
         """Weigh."""
-        self._check(x, self.channels)
+        self._check(x, self.channels, self.squeeze.weight)
         score = self._score(x.mean((-2, -1))) + self._score(x.amax((-2, -1)))
         return x * torch.sigmoid(score).unsqueeze(-1).unsqueeze(-1)
 
@@ -165,7 +168,7 @@ class SpatialAttention2d(_OnInput):
 
     def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *rest"]:
         """Weigh."""
-        self._check(x)
+        self._check(x, weight=self.conv.weight)
         score = self.conv(torch.stack((x.mean(1), x.amax(1)), 1))
         return x * torch.sigmoid(score if self.on_group else score.amax(2))
 

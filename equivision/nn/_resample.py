@@ -16,7 +16,7 @@ class BlurPool2d(nn.Module):
 
     Args:
         stride: step; a map of n pixels becomes ``ceil(n / stride)``.
-        sigma: width of the Gaussian in pixels, half the stride by default.
+        sigma: width of the Gaussian in pixels; by default half the stride, and nothing is blurred with stride 1.
         padding_mode: what lies outside.
 
     Shape:
@@ -40,7 +40,7 @@ class BlurPool2d(nn.Module):
         super().__init__()
         check_blur(stride, sigma, padding_mode)
         self.stride = stride
-        self.sigma = 0.5 * stride if sigma is None else sigma
+        self.sigma = 0.5 * stride if sigma is None and stride > 1 else sigma
         self.padding_mode = padding_mode
 
     def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:

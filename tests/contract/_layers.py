@@ -210,7 +210,14 @@ def _windows() -> Iterator[Case]:
 
 def _resolution() -> Iterator[Case]:
     options: dict[type[nn.Module], tuple[dict[str, Any], ...]] = {
-        evnn.BlurPool2d: ({}, {"stride": 3}, {"sigma": 0.3, "padding_mode": "zeros"}, {"padding_mode": "circular"}),
+        evnn.BlurPool2d: (
+            {},
+            {"stride": 3},
+            {"sigma": 0.3, "padding_mode": "zeros"},
+            {"padding_mode": "circular"},
+            {"stride": 1},
+            {"stride": 1, "sigma": 1.0},
+        ),
         evnn.Upsample2d: ({}, {"scale_factor": 3, "mode": "nearest"}),
     }
     for kind, table in options.items():

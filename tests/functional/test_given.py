@@ -10,6 +10,8 @@ from equivision.errors import ShapeError
 from equivision.functional import (
     group_conv2d,
     group_conv_transpose2d,
+    group_linear,
+    induce,
     lift_conv2d,
     project_conv2d,
     separable_group_conv2d,
@@ -51,6 +53,20 @@ def test_a_bias_that_does_not_fit(name: str) -> None:
     with pytest.raises(ShapeError, match=r"bias has dtype torch\.float64, the weights torch\.float32"):
         call(torch.ones(6, dtype=torch.float64))
     assert torch.isfinite(call(torch.ones(6))).all()
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_weights_and_biases_without_a_spatial_kernel() -> None:
+    """Both would be taken as they are, and give other numbers: of some of the weights, or of more fields."""
+    values, on_c2 = torch.randn(2, 3, 4), torch.randn(2, 3, 2)
+    for bias in (torch.ones(3), torch.ones(1, 1), torch.ones(2)):
+        with pytest.raises(ShapeError, match=r"GroupLinear: bias has shape .* \(1,\)"):
+            group_linear(values, torch.randn(1, 3, 4), bias, group=C4)
+        with pytest.raises(ShapeError, match=r"Induce: bias has shape .* \(1,\)"):
+            induce(on_c2, torch.randn(1, 3, 4), bias, group=C4, subgroup=cyclic(2))
+    for shape in ((1, 3, 8), (1, 3, 2), (3, 4)):
+        with pytest.raises(ShapeError, match=r"Induce: weight has shape .* needs \[out_channels, in_channels, 4\]"):
+            induce(on_c2, torch.randn(shape), group=C4, subgroup=cyclic(2))
 
 
 @pytest.mark.parametrize("algorithm", ["expand", "fourier"])

@@ -36,6 +36,14 @@ class TestBlurPool:
             pooled = functional.blur_pool2d(x, sigma=sigma, padding_mode=padding_mode)
             torch.testing.assert_close(pooled, torch.full_like(pooled, 3.0), rtol=0, atol=1e-14)
 
+    def test_without_a_stride_it_blurs_where_a_width_is_given(self) -> None:
+        x = random_input(1, (9, 8))
+        assert torch.equal(functional.blur_pool2d(x, 1), x)
+        blurred = functional.blur_pool2d(x, 1, sigma=1.0)
+        assert blurred.shape == x.shape
+        assert float(blurred.std()) < 0.5 * float(x.std())
+        assert_equivariant(lambda x: functional.blur_pool2d(x, 1, sigma=1.0), x[..., :8], group=D4)
+
     def kernel(self, size: int, sigma: float) -> Tensor:
         """What one output pixel in the middle reads."""
         x = torch.zeros(1, 1, size, size, dtype=torch.float64, requires_grad=True)

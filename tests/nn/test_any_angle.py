@@ -283,7 +283,7 @@ def test_mistakes(unchecked_annotations: None) -> None:
         ConfigError, match=r"kernel_size=\(3, 5\): a kernel with a mask, or off the grid, must be square"
     ):
         evnn.LiftConv2d(1, 1, (3, 5), group="D2", mask="disk")
-    with pytest.raises(ConfigError, match="mode='linear' is not known: choose one of nearest, bilinear"):
+    with pytest.raises(ConfigError, match="interpolation='linear' is not known: choose one of nearest, bilinear"):
         evnn.GroupConv2d(1, 1, 3, group="C8", interpolation="linear")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="mask='ring' is not known"):
         evnn.GroupConv2d(1, 1, 3, group="C8", mask="ring")  # type: ignore[arg-type]

@@ -184,6 +184,21 @@ class TestErrors:
             with pytest.raises(ShapeError, match=r"input has 3 channel\(s\), .* build the layer with channels=3"):
                 layer(field)
 
+    @pytest.mark.parametrize("on_group", [True, False])
+    def test_dtypes(self, on_group: bool) -> None:
+        shape = (1, 2, 4, 5, 5) if on_group else (1, 2, 5, 5)
+        for layer in (
+            evnn.ChannelAttention2d(2, group="C4", on_group=on_group),
+            evnn.SpatialAttention2d(group="C4", on_group=on_group),
+        ):
+            name = type(layer).__name__
+            with pytest.raises(ShapeError, match=f"{name}: input has dtype torch.int64"):
+                layer(torch.ones(shape, dtype=torch.int64))
+            with pytest.raises(
+                ShapeError, match=rf"{name}: input has dtype torch\.float64, the weights torch\.float32"
+            ):
+                layer(torch.ones(shape, dtype=torch.float64))
+
     def test_parts_that_do_not_fit(self) -> None:
         layer = evnn.AttentiveGroupConv2d(2, 1, 3, group="C4")
         x, parts = torch.zeros(1, 2, 4, 5, 5), dict(layer.named_parameters())
