@@ -36,7 +36,7 @@ from equivision.functional._filters import (
 from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
 from equivision.functional._layout import FieldLayout, check_group_axis, is_image_channels_last
-from equivision.functional._subgroup import from_inner, grid_part, inner_weight, to_inner
+from equivision.functional._subgroup import from_inner, inner_weight, to_inner
 from equivision.groups import PlanarGroup
 from equivision.kernels import Window
 
@@ -211,7 +211,7 @@ def group_to_group(
     check_fields(bias, weight, weight.shape[0], groups, layer)
     layout, order = FieldLayout.of(x, groups=groups), group.order
     plain = group.is_on_grid and sampling is None
-    inner = group if plain else grid_part(group)
+    inner = group if plain else group.grid_part
     if algorithm == "fourier" and inner.order == 1 < order:
         raise ConfigError(
             f"algorithm='fourier' works over the elements that map the pixel grid onto itself, of which {group.name} "

@@ -16,14 +16,9 @@ from equivision.groups import PlanarGroup
 from equivision.kernels import channels_last, is_channels_last
 
 
-def grid_part(group: PlanarGroup) -> PlanarGroup:
-    """The largest of C1, C2, C4, D1, D2 and D4 inside a group."""
-    return PlanarGroup(math.gcd(4, group.rotations), group.reflections)
-
-
 def _order(group: PlanarGroup, device: torch.device) -> Tensor:
     """Slots in the order (coset ``H t_j``, element of H), ``[J * H]``; ``t_j`` is the rotation by j steps."""
-    n, turns = group.rotations, math.gcd(4, group.rotations)
+    n, turns = group.rotations, group.grid_part.rotations
     flips = torch.arange(2 if group.reflections else 1, device=device).view(1, -1, 1)
     quarter = torch.arange(0, n, n // turns, device=device)
     step = torch.arange(n // turns, device=device).view(-1, 1, 1)
@@ -33,13 +28,13 @@ def _order(group: PlanarGroup, device: torch.device) -> Tensor:
 def _table(group: PlanarGroup, device: torch.device) -> Tensor:
     """``t_j^-1 s`` for every j and every slot s in their new order, ``[J, G]``."""
     n, order = group.rotations, _order(group, device)
-    step = torch.arange(n // math.gcd(4, n), device=device)[:, None]
+    step = torch.arange(n // group.grid_part.rotations, device=device)[:, None]
     return order // n * n + (order % n - step) % n
 
 
 def inner_weight(weight: Tensor, group: PlanarGroup, sampling: Tensor | None) -> Tensor:
     """``[O, C, G, ...] -> [O * J, C * J, H, kh, kw]``: the kernels over H of a group convolution over G."""
-    inner, table = grid_part(group), _table(group, weight.device)
+    inner, table = group.grid_part, _table(group, weight.device)
     if sampling is not None:
         sampling = sampling[: len(table)]  # of the rotations t_j, which come first
     copies = sampled_slots(weight.flatten(3), table, sampling)  # O C J (I H) K
@@ -50,7 +45,7 @@ def inner_weight(weight: Tensor, group: PlanarGroup, sampling: Tensor | None) ->
 
 def to_inner(x: Tensor, group: PlanarGroup) -> Tensor:
     """``[B, C, G, H, W] -> [B, C * J, H, H, W]``: slots as fields over H."""
-    return restrict(x, group, grid_part(group), _order(group, x.device))
+    return restrict(x, group, group.grid_part, _order(group, x.device))
 
 
 def from_inner(y: Tensor, group: PlanarGroup) -> Tensor:

@@ -1,5 +1,6 @@
 """The finite groups that fix a point of the plane: C_n (rotations) and D_n (rotations and reflections)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,15 @@ class PlanarGroup(FiniteGroup):
     def is_on_grid(self) -> bool:
         """Whether every element maps the square pixel grid onto itself: n is 1, 2 or 4."""
         return 4 % self.rotations == 0
+
+    @property
+    def grid_part(self) -> "PlanarGroup":
+        """The largest subgroup that maps the pixel grid onto itself: what layers over this group are exact for.
+
+        >>> cyclic(16).grid_part, dihedral(6).grid_part, cyclic(3).grid_part
+        (cyclic(4), dihedral(2), cyclic(1))
+        """
+        return PlanarGroup(math.gcd(4, self.rotations), self.reflections)
 
     def quarter_turns(self, g: int) -> int:
         """Rotation of an element as a number of 90-degree turns.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import equivision as ev
-from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.groups import PlanarGroup, cyclic
 
 #: How kernels turn by angles off the grid: as the study's code does it, or by a mode of the library.
 Filters = Literal["torchvision", "nearest", "bilinear", "steerable"]
@@ -48,8 +48,7 @@ class Network:
         group = ev.groups.parse(self.group)
         if not isinstance(group, PlanarGroup):
             raise TypeError(group)
-        rotations = next(n for n in (4, 2, 1) if group.rotations % n == 0)
-        return dihedral(rotations) if group.reflections else cyclic(rotations)
+        return group.grid_part
 
 
 #: Tables 1 and 2 of the text, then the further networks of its code.

@@ -5,7 +5,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from equivision.errors import GroupMismatchError
-from equivision.groups import PlanarGroup, cyclic, dihedral, trivial
+from equivision.groups import PlanarGroup, cyclic, dihedral, inclusion, trivial
 from tests.groups._catalogue import PLANAR
 
 ON_GRID = [cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4)]
@@ -100,6 +100,13 @@ class TestActionOnImages:
     def test_is_on_grid(self, group: PlanarGroup) -> None:
         assert group.is_on_grid
         assert {group.quarter_turns(g) for g in range(group.order)} == set(range(0, 4, 4 // group.rotations))
+
+
+@pytest.mark.parametrize("group", PLANAR, ids=str)
+def test_part_on_the_grid(group: PlanarGroup) -> None:
+    on_grid = {g for g in range(group.order) if 4 * group.split(g)[1] % group.rotations == 0}
+    assert set(inclusion(group.grid_part, group).images) == on_grid
+    assert (group.grid_part == group) == group.is_on_grid
 
 
 @pytest.mark.parametrize("group", [group for group in PLANAR if group not in ON_GRID], ids=str)

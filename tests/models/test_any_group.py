@@ -12,7 +12,7 @@ from equivision.groups import OrthogonalGroup, PlanarGroup, cyclic, dihedral, pa
 from equivision.models import create_model
 from equivision.testing import assert_compiles, assert_equivariant, assert_exports, random_input, randomize_
 from tests.convert.test_freeze import check, lively
-from tests.models.test_invariance import FAR, on_grid, worst_error
+from tests.models.test_invariance import FAR, worst_error
 from tests.models.test_registry import parameters
 
 D4 = dihedral(4)
@@ -25,7 +25,7 @@ D8D4D1 = ("D8", "D4", "D1")
 def exact_part(name: str) -> PlanarGroup:
     """The elements of a group that move the pixel grid onto itself."""
     group = parse_plane(name)
-    return group.finite(4) if isinstance(group, OrthogonalGroup) else on_grid(group)
+    return group.finite(4) if isinstance(group, OrthogonalGroup) else group.grid_part
 
 
 def check_invariance(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> None:

@@ -110,12 +110,6 @@ def test_resnet6(group: PlanarGroup) -> None:
         assert_equivariant(net, random_input(3, (size, size)), group=group)
 
 
-def on_grid(group: PlanarGroup) -> PlanarGroup:
-    """The largest group inside that moves the pixel grid onto itself, as turns by quarters and the flip."""
-    rotations = next(n for n in (4, 2, 1) if group.rotations % n == 0)
-    return dihedral(rotations) if group.reflections else cyclic(rotations)
-
-
 PN_GROUPS = (*GROUPS, cyclic(3), *(cyclic(n) for n in (5, 6, 7, 8, 12, 16)), dihedral(3), dihedral(8))
 
 
@@ -126,8 +120,8 @@ def test_networks_of_the_pn_study(group: PlanarGroup, interpolation: str) -> Non
     randomize_(net.double().eval())
     for size in (28, 44):
         x = random_input(1, (size, size))
-        assert_equivariant(net, x, group=on_grid(group))
-        assert worst_error(net, x, D4) > FAR or on_grid(group) == D4
+        assert_equivariant(net, x, group=group.grid_part)
+        assert worst_error(net, x, D4) > FAR or group.grid_part == D4
 
 
 @pytest.mark.parametrize("group", [C4, cyclic(8), D4], ids=str)
@@ -135,11 +129,11 @@ def test_the_padding_of_the_pn_study_shifts_the_image(group: PlanarGroup) -> Non
     """Two pixels before and three after: exact only for what comes after it."""
     net = randomize_(create_model("pn_cnn", group=group, width=2, padding="printed").double().eval())
     x = random_input(1, (28, 28))
-    assert worst_error(net, x, on_grid(group)) > FAR
+    assert worst_error(net, x, group.grid_part) > FAR
     padded = net.pad(x)
     assert padded.shape == (2, 1, 33, 33)
     net.pad = nn.Identity()
-    assert_equivariant(net, padded, group=on_grid(group))
+    assert_equivariant(net, padded, group=group.grid_part)
 
 
 @pytest.mark.parametrize("size", [32, 33, 64, 65])
