@@ -17,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
 from _errors import error_by_images, error_by_parameters
+from _hyper import hyper_collapse, hyper_kernels
+from _letters import LETTERS, F
 from _redundancy import redundancy
 from _scaling import scaling_backward, scaling_forward
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
@@ -28,18 +30,6 @@ from equivision.functional._resample import blur_window, gaussian_taps
 
 C4, D4 = ev.groups.cyclic(4), ev.groups.dihedral(4)
 ACCENT = ELEMENT_COLOURS[1]
-
-_LETTERS = {
-    "F": "....... .#####. .#..... .####.. .#..... .#..... .......",
-    "G": "....... .#####. .#..... .#.###. .#...#. .#####. .......",
-    "J": "....... .#####. ....#.. ....#.. .#..#.. .####.. .......",
-    "R": "....... .####.. .#...#. .####.. .#..#.. .#...#. .......",
-}
-LETTERS = {
-    name: np.array([[pixel == "#" for pixel in row] for row in rows.split()], dtype=float)
-    for name, rows in _LETTERS.items()
-}  # fmt: skip
-F = LETTERS["F"]
 
 
 def pretty(g: int, group: ev.groups.PlanarGroup = D4) -> str:
@@ -339,6 +329,8 @@ FIGURES = (
     error_by_orientations,
     error_by_angle,
     error_by_blur,
+    hyper_kernels,
+    hyper_collapse,
 )
 
 

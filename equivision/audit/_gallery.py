@@ -1,5 +1,7 @@
 """Pictures of a few layers while one input moves."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,6 +18,8 @@ from equivision.groups import PlanarGroup
 SMALLEST = 4
 #: Name under which the output of the network itself is drawn; no module path has a space in it.
 OUTPUT = "the output"
+#: What is said of kernels that come from the image.
+WRITTEN = "kernels written for this image"
 
 
 def make_gallery(
@@ -29,8 +33,31 @@ def make_gallery(
         image=image_picture(images[index]),
         predictions=None if classes is None else tuple(int(each[index]) for each in classes),
         label=None if labels is None else int(labels[index]),
-        layers=_layers(runner, runner.load(images[index : index + 1]), group, number) if number else (),
+        layers=_pictures(runner, runner.load(images[index : index + 1]), group, number) if number else (),
     )
+
+
+def _pictures(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
+    """Layers; and a few kernels, where the network writes them for each image."""
+    return (*_layers(runner, x, group, number), *_kernels(runner.model, x, group, number))
+
+
+def _kernels(model: nn.Module, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
+    """Kernels of a network that says ``generates_weights``, whose method ``generate`` gives them, by name."""
+    if not getattr(model, "generates_weights", False):
+        return ()
+    net: Any = model
+    written: list[dict[str, Tensor]] = [net.generate(act(x, g, group)) for g in range(group.order)]
+    names = [name for name, value in written[0].items() if _is_kernel(value)]
+    move = Move("plane", "kernels turn as the image does", lambda value, g: act(value, g, group))
+    return tuple(
+        _draw(name, WRITTEN, move, [each[name].flatten(1, -3) for each in written], group)
+        for name in (names[i] for i in _spread_over(len(names), number))
+    )
+
+
+def _is_kernel(value: Tensor) -> bool:
+    return value.ndim == 5 and value.shape[-1] == value.shape[-2] > 1
 
 
 def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:

@@ -3,17 +3,13 @@
 import math
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.nn._base import check_count
-
-Initialization = Literal["calibrated", "torch"]
 
 
 def conv_trunk(
@@ -88,61 +84,32 @@ class ParameterGenerator(nn.Module):
         trunk: any module from ``[B, C, H, W]`` to ``[B, features]``.
         features: how many it gives.
         counts: how many numbers each layer needs.
-        biases: how many of them, at the end, are a bias.
-        deviations: standard deviation that the other numbers of each layer should have before training.
         rank: None: one linear layer gives all numbers. A number r: the numbers of a layer are the entries of a product
             of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
-        init: ``"calibrated"``: features are normalised for each image, and the linear layer is drawn so that the
-            numbers have these deviations and biases are zero; with a rank biases are drawn like the rest. ``"torch"``:
-            no normalisation, and linear layers as torch draws them, as in the study.
 
     Shape:
         ``[B, C, H, W]`` to one ``[B, counts[i]]`` for each layer.
 
     Equivariance: that of the trunk.
 
-    Source: HE-CNN, sections 4.1 and 4.5; the deviations follow Chang et al. 2020.
+    Source: HE-CNN, sections 4.1 and 4.5.
     """
 
-    def __init__(
-        self,
-        trunk: nn.Module,
-        features: int,
-        counts: Sequence[int],
-        *,
-        biases: Sequence[int],
-        deviations: Sequence[float],
-        rank: int | None = None,
-        init: Initialization = "calibrated",
-    ) -> None:
+    def __init__(self, trunk: nn.Module, features: int, counts: Sequence[int], *, rank: int | None = None) -> None:
         super().__init__()
         self.trunk = trunk
-        self.counts, self.rank, self.init = tuple(counts), rank, init
+        self.counts, self.rank = tuple(counts), rank
         self._sides = tuple(math.isqrt(count - 1) + 1 if count else 0 for count in counts)
         outputs = counts if rank is None else [2 * rank * side for side in self._sides]
         self.head = nn.Linear(features, sum(outputs))
         self._ends = tuple(accumulate(outputs))
-        if init == "calibrated":
-            self._draw(deviations, biases)
-
-    def _rows(self) -> tuple[Tensor, ...]:
-        """The part of the head's weights that each layer has."""
-        return self.head.weight.split([b - a for a, b in pairwise((0, *self._ends))])
 
     @torch.no_grad()
     def scale_(self, layer: int, factor: float) -> None:
-        """Multiply the numbers of a layer, as long as the biases of the head are zero."""
-        self._rows()[layer].mul_(factor if self.rank is None else factor**0.5)
-
-    @torch.no_grad()
-    def _draw(self, deviations: Sequence[float], biases: Sequence[int]) -> None:
-        """Features have mean square 1: ``sum_k W_k h_k`` has the variance of one weight times their number."""
-        nn.init.zeros_(self.head.bias)
-        for row, deviation, bias in zip(self._rows(), deviations, biases, strict=True):
-            wanted = deviation if self.rank is None else (deviation / self.rank**0.5) ** 0.5
-            nn.init.normal_(row, std=wanted * self.head.in_features**-0.5)
-            if self.rank is None and bias:
-                nn.init.zeros_(row[-bias:])
+        """Multiply the numbers of a layer by a positive factor."""
+        sizes = [b - a for a, b in pairwise((0, *self._ends))]
+        for parameter in (self.head.weight, self.head.bias):
+            parameter.split(sizes)[layer].mul_(factor if self.rank is None else factor**0.5)
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> list[Float[Tensor, "batch numbers"]]:
         """Numbers for each layer."""
@@ -152,8 +119,6 @@ class ParameterGenerator(nn.Module):
                 f"generator gives {tuple(features.shape)} for images {tuple(images.shape)}: it must end in "
                 f"[batch, {self.head.in_features}], as for the input_shape it was built for"
             )
-        if self.init == "calibrated":
-            features = F.layer_norm(features, features.shape[1:])
         numbers = self.head(features).tensor_split(self._ends[:-1], dim=1)
         if self.rank is None:
             return list(numbers)
@@ -166,4 +131,4 @@ class ParameterGenerator(nn.Module):
         return product.flatten(1)
 
     def extra_repr(self) -> str:
-        return f"counts={self.counts}, rank={self.rank}, init={self.init!r}"
+        return f"counts={self.counts}, rank={self.rank}"

@@ -40,10 +40,6 @@ class GeneratedLayer(nn.Module):
         """Weights from the pieces of the four turned images."""
         raise NotImplementedError
 
-    def spread(self, combiner: Combiner) -> float:
-        """Mean variance of the weights where every piece has variance 1."""
-        return 1.0
-
     def count(self, combiner: Combiner) -> int:
         """How many numbers the generator gives for this layer."""
         return math.prod(self.piece_shape(combiner)) + self.has_bias * self.weight_shape[0]
@@ -80,12 +76,6 @@ class _Convolution(GeneratedLayer):
         if combiner == "average":
             return average_kernels(pieces)
         return combine_kernels(pieces, self.weight_shape[-1])
-
-    def spread(self, combiner: Combiner) -> float:
-        taps = self.weight_shape[-1]
-        if combiner == "equi" and taps % 2:
-            return ((taps - 1) ** 2 + (taps - 1) + 0.25) / taps**2
-        return 0.25 if combiner == "average" else 1.0
 
     def turned(self, weight: Float[Tensor, "batch ..."], turns: int) -> Float[Tensor, "batch ..."]:
         return torch.rot90(weight, turns, (-2, -1))
@@ -199,13 +189,6 @@ class GeneratedLinear(GeneratedLayer):
         if self.size is None:
             return pieces.mean(dim=0)
         return average_kernels(pieces) if combiner == "average" else combine_columns(pieces, self.index)
-
-    def spread(self, combiner: Combiner) -> float:
-        if self.size is None or combiner == "average":
-            return 1.0 if combiner == "none" else 0.25
-        if combiner == "equi" and self.size % 2:
-            return (self.size**2 - 0.75) / self.size**2
-        return 1.0
 
     def turned(self, weight: Float[Tensor, "batch ..."], turns: int) -> Float[Tensor, "batch ..."]:
         if self.size is None:

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.groups import PlanarGroup, planar
-from equivision.hyper._generator import Initialization, ParameterGenerator, default_trunk
+from equivision.hyper._generator import ParameterGenerator, default_trunk
 from equivision.hyper._graph import with_given_parameters
 from equivision.hyper._layers import Combiner, GeneratedLayer
 from equivision.nn._base import check_count
 
 Mode = Literal["sample", "batch"]
+Initialization = Literal["calibrated", "torch"]
 
 
 class HyperEquivariantCNN(nn.Module):
@@ -41,9 +42,8 @@ class HyperEquivariantCNN(nn.Module):
         combiner: ``"equi"``; ``"average"``: the mean of four whole kernels turned back, which needs four times as many
             numbers; ``"none"``: weights as generated for the image alone, and no symmetry at all.
         static_linear: whether linear layers that see invariants keep parameters of their own.
-        init: how the heads are drawn. ``"calibrated"``: so that on noise the outputs of every generated layer have
-            variance 1, with the features of the generator normalised. ``"torch"``: as torch draws linear layers,
-            without normalisation, as in the study.
+        init: ``"torch"``: heads are drawn as torch draws linear layers, as in the study. ``"calibrated"``: they are
+            then scaled, so that on noise the outputs of every generated layer have variance 1.
         strict: whether an architecture that cannot be exact is an error.
 
     Attributes:
@@ -70,6 +70,9 @@ class HyperEquivariantCNN(nn.Module):
     >>> bool((net(x) - net(torch.rot90(x, 1, (-2, -1)))).abs().max() < 1e-12)
     True
     """
+
+    #: Tells an audit that :meth:`generate` gives the kernels of each image.
+    generates_weights = True
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class HyperEquivariantCNN(nn.Module):
         )
         self._names = tuple(layers)
         trunk = default_trunk(self.input_shape) if generator is None else generator
-        self.generator = _generator(trunk, self.input_shape, layers, combiner, light, init)
+        self.generator = _generator(trunk, self.input_shape, layers, combiner, light)
         if init == "calibrated":
             self._calibrate()
 
@@ -115,8 +118,8 @@ class HyperEquivariantCNN(nn.Module):
     def _calibrate(self) -> None:
         """Scale the generated weights, layer by layer, so that the outputs on noise have variance 1.
 
-        Generated kernels are nearly symmetric as long as the generator hardly tells turned images apart, and amplify
-        the mean of positive inputs: the variance of their entries alone does not say how large outputs become.
+        Heads keep their ratio of constant to varying weights: with little that varies from image to image the network
+        begins to learn as an ordinary one does.
 
         Source: Mishkin & Matas 2016.
         """
@@ -230,9 +233,8 @@ def _generator(
     layers: dict[str, GeneratedLayer],
     combiner: Combiner,
     light: int | None,
-    init: Initialization,
 ) -> ParameterGenerator:
-    """Heads for a trunk, so that generated weights have the variance 2 / fan_in before training."""
+    """A trunk with heads for the layers."""
     was_training = trunk.training
     reference = next(trunk.parameters(), torch.zeros(()))
     with torch.no_grad():
@@ -244,13 +246,5 @@ def _generator(
             f"generator gives {shape} for images of shape {(2, *input_shape)}: it must give [batch, features]; end it "
             "with nn.Flatten()"
         )
-    found = list(layers.values())
-    return ParameterGenerator(
-        trunk,
-        features.shape[1],
-        [layer.count(combiner) for layer in found],
-        biases=[layer.weight_shape[0] if layer.has_bias else 0 for layer in found],
-        deviations=[(2 / layer.fan_in / layer.spread(combiner)) ** 0.5 for layer in found],
-        rank=light,
-        init=init,
-    )
+    counts = [layer.count(combiner) for layer in layers.values()]
+    return ParameterGenerator(trunk, features.shape[1], counts, rank=light)

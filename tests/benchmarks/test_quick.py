@@ -30,6 +30,7 @@ def _threads() -> Iterator[None]:
         ("train_step", {"plain", "p4cnn"}),
         ("any_angle", {"Conv2d", "harmonics", "steerable", "irreps"}),
         ("networks", {"plain", "plain separable", "equivariant", "equivariant, frozen"}),
+        ("hyper", {"weights for each image", "ordinary main pass"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
     ],
 )

@@ -159,7 +159,7 @@ def test_angles_in_between_are_approximate() -> None:
     for averaging in (True, False):
         net.averaging = averaging
         errors.append(difference(net(rotate(x, 45.0)), net(x)))
-    assert errors[0] < 0.1 < errors[1]
+    assert errors[0] < 0.5 * errors[1], errors
 
 
 @torch.no_grad()
@@ -178,22 +178,19 @@ def test_an_invariant_generator_collapses_the_kernels() -> None:
 @pytest.mark.parametrize("name", MAINS)
 @torch.no_grad()
 def test_outputs_of_generated_layers_begin_with_variance_1(name: str) -> None:
-    """On noise that they have not seen; and biases with 0, where they have numbers of their own."""
+    """On noise that they have not seen; as torch draws the heads, they are far from it."""
     make, shape = MAINS[name]
     variants: list[dict[str, Any]] = [{}, {"light": 8}, {"combiner": "none"}, {"combiner": "average"}]
     for options in variants:
-        net = HyperEquivariantCNN(make(), input_shape=shape, **options).eval()
-        x = torch.rand(20, *shape)
-        outputs: list[Tensor] = []
-        for layer in net.layers.values():
-            layer.register_forward_hook(lambda _, __, output, seen=outputs: seen.append(output))
-        net(x)
-        deviations = [float(output.std()) for output in outputs]
-        assert all(0.2 < deviation < 5 for deviation in deviations), (options, deviations)
-        biases = [value for key, value in net.generate(x).items() if key.endswith("bias")]
-        assert "light" in options or not any(bias.any() for bias in biases)
-    as_printed = HyperEquivariantCNN(make(), input_shape=shape, init="torch")
-    assert as_printed.generator.head.bias.any()
+        far = []
+        for init in ("calibrated", "torch"):
+            net = HyperEquivariantCNN(make(), input_shape=shape, init=init, **options).eval()
+            outputs: list[Tensor] = []
+            for layer in net.layers.values():
+                layer.register_forward_hook(lambda _, __, output, seen=outputs: seen.append(output))
+            net(torch.rand(20, *shape))
+            far.append(max(float(y.std().log().abs()) for y in outputs if y.any() and y.std() > 0))
+        assert far[0] < 0.8 < far[1], options
 
 
 def test_parameters_are_counted_as_in_the_study() -> None:
