@@ -19,6 +19,7 @@ PACKAGES = (
         "kernels",
         "functional",
         "nn",
+        "hyper",
         "models",
         "testing",
         "audit",
