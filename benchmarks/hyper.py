@@ -24,9 +24,11 @@ NETWORKS = {
 }
 
 
-def build(name: str) -> nn.Module:
+def build(name: str) -> ev.hyper.HyperEquivariantCNN:
     """A network by its title here."""
-    return ev.create_model(name.partition(",")[0], **NETWORKS[name][0]).eval()
+    net = ev.create_model(name.partition(",")[0], **NETWORKS[name][0]).eval()
+    assert isinstance(net, ev.hyper.HyperEquivariantCNN)
+    return net
 
 
 class Together(nn.Module):

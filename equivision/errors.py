@@ -20,6 +20,10 @@ class GridError(EquivisionError):
     """Size, stride, padding and kernel do not let the promised symmetry hold exactly on the pixel grid."""
 
 
+class FrameError(EquivisionError):
+    """An input has no frame, no finite set of poses that moves with it."""
+
+
 class ConfigError(EquivisionError):
     """An option, a name or a combination of options is not valid."""
 
