@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equivision.canonical._canonicalizer import energy_group, score
+from equivision.canonical._canonicalizer import energy_group
+from equivision.canonical._energy import evaluate
 from equivision.canonical._frame import maximisers
 from equivision.canonical._orbit import Orbit, Output, Sampling, check_choice
 from equivision.errors import ConfigError
@@ -74,12 +75,15 @@ class FrameAveragedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("output", output, Output)
-        if energy is None and group is None:
-            raise ConfigError("group=None: give group=, such as group='C4', or an energy that states one")
         if num_samples is not None:
             check_count("num_samples", num_samples)
         self.predictor, self.energy = predictor, energy
-        self.group = planar(group or "C1") if energy is None else energy_group(energy, group)
+        if energy is not None:
+            self.group = energy_group(energy, group)
+        elif group is not None:
+            self.group = planar(group)
+        else:
+            raise ConfigError("group=None: give group=, such as group='C4', or an energy that states one")
         self.num_samples = num_samples
         self.output: Output = output
         self._orbit = Orbit(self.group, sampling)
@@ -96,7 +100,8 @@ class FrameAveragedNetwork(nn.Module):
         if self.energy is None:
             frame = torch.ones(x.shape[0], self._orbit.order, dtype=torch.bool, device=x.device)
         else:
-            frame = maximisers(score(self.energy, x, self._orbit.order, "FrameAveragedNetwork"))
+            scores = evaluate(self.energy, x, self._orbit.order, "FrameAveragedNetwork", "a score for each element")
+            frame = maximisers(scores)
         return frame if self.num_samples is None else subsample(frame, self.num_samples)
 
     def forward(self, x: Images) -> Tensor:

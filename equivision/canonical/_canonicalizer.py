@@ -2,13 +2,13 @@
 
 from typing import Any, Protocol, cast
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision.canonical._energy import evaluate
 from equivision.canonical._frame import Frame, find_frame
 from equivision.canonical._orbit import Orbit, Output, Sampling, blend, check_choice
-from equivision.errors import ConfigError, GroupMismatchError, ShapeError
+from equivision.errors import ConfigError, GroupMismatchError
 from equivision.groups import PlanarGroup, planar
 from equivision.nn._base import Guarantee
 
@@ -29,24 +29,6 @@ def energy_group(energy: nn.Module, group: PlanarGroup | str | None) -> PlanarGr
     if isinstance(stated, PlanarGroup) and stated != found:
         raise GroupMismatchError(f"group={found.name}, but the energy is one of {stated.name}: leave out group=")
     return found
-
-
-def score(energy: nn.Module, x: Tensor, order: int, layer: str) -> Tensor:
-    """The scores of a batch of images, not under autocast: with few digits, too many scores would be alike.
-
-    Raises:
-        ShapeError: the energy does not give one number for each element.
-    """
-    kind = x.device.type
-    low = torch.is_autocast_enabled(kind) and x.dtype in (torch.bfloat16, torch.float16)
-    with torch.autocast(kind, enabled=False):
-        scores = energy(x.float() if low else x)
-    if scores.shape != (x.shape[0], order):
-        raise ShapeError(
-            f"{layer}: the energy gives shape {tuple(scores.shape)} for {x.shape[0]} images: it must give one "
-            f"number for each of the {order} elements, {(x.shape[0], order)}"
-        )
-    return scores
 
 
 class Canonicalizer(nn.Module):
@@ -79,6 +61,7 @@ class Canonicalizer(nn.Module):
 
     Source: Kaba et al. 2023, eq. 2; Mondal et al. 2023, section 3.2.
 
+    >>> import torch
     >>> from equivision.canonical import EnergyNetwork
     >>> canonicalize = Canonicalizer(EnergyNetwork(3, group="C4")).eval()
     >>> images = torch.rand(2, 3, 15, 15)
@@ -110,7 +93,7 @@ class Canonicalizer(nn.Module):
     def forward(self, x: Images) -> tuple[Images, Frame]:
         """Canonical images, and what was undone."""
         self._orbit.check_images(x, "Canonicalizer")
-        scores = score(self.energy, x, self._orbit.order, "Canonicalizer")
+        scores = evaluate(self.energy, x, self._orbit.order, "Canonicalizer", "a score for each element")
         copies = self._orbit.undone(x)
         frame = find_frame(scores, copies, self.beta)
         return blend(copies, frame.weights), frame
@@ -177,6 +160,7 @@ class CanonicalizedNetwork(nn.Module):
 
     Source: Kaba et al. 2023, eq. 2.
 
+    >>> import torch
     >>> from equivision.canonical import EnergyNetwork
     >>> cnn = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 13 * 13, 10))
     >>> net = CanonicalizedNetwork(cnn, Canonicalizer(EnergyNetwork(1, group="C4")), frozen=True).eval()
@@ -238,6 +222,7 @@ class OutputOnly(nn.Module):
     Shape:
         As the network, without the second part.
 
+    >>> import torch
     >>> from equivision.canonical import EnergyNetwork
     >>> net = CanonicalizedNetwork(nn.Flatten(), Canonicalizer(EnergyNetwork(1, group="C4")))
     >>> OutputOnly(net)(torch.rand(2, 1, 9, 9)).shape

@@ -1,5 +1,6 @@
 """Networks that score the poses of an image: one number for every element, which turn as the regular representation."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -8,6 +9,24 @@ from equivision.errors import ConfigError, ShapeError
 from equivision.groups import PlanarGroup, planar
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, LiftConv2d
 from equivision.nn._base import Guarantee, check_count
+
+
+def evaluate(energy: nn.Module, x: Tensor, numbers: int, layer: str, meaning: str) -> Tensor:
+    """So many numbers for each image, not computed under autocast: with few digits, too many scores would be alike.
+
+    Raises:
+        ShapeError: the energy gives another shape.
+    """
+    kind = x.device.type
+    low = torch.is_autocast_enabled(kind) and x.dtype in (torch.bfloat16, torch.float16)
+    with torch.autocast(kind, enabled=False):
+        found = energy(x.float() if low else x)
+    if found.shape != (x.shape[0], numbers):
+        raise ShapeError(
+            f"{layer}: the energy gives shape {tuple(found.shape)} for {x.shape[0]} images: it must give {meaning}, "
+            f"shape {(x.shape[0], numbers)}"
+        )
+    return found
 
 
 class EnergyNetwork(nn.Module):

@@ -73,8 +73,8 @@ class Orbit:
     def _check_square(self, x: Tensor, layer: str) -> None:
         if self._square and x.shape[-2] != x.shape[-1]:
             raise ShapeError(
-                f"{layer}: {x.shape[-2]} x {x.shape[-1]} pixels; {self.group.name} exchanges rows and columns, so that "
-                "copies have different shapes: give square images, or use a group without quarter turns (C2, D1, D2)"
+                f"{layer}: {x.shape[-2]} x {x.shape[-1]} pixels; {self.group.name} mixes rows and columns: give square "
+                "images, or use a group that does not (C2, D1, D2)"
             )
 
     def _move(self, x: Tensor, step: _Step) -> Tensor:

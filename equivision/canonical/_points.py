@@ -35,13 +35,15 @@ class PointFrames(NamedTuple):
 
     def undone(self, points: Points) -> Float[Tensor, "batch frame point dim"]:
         """The points as every frame sees them, ``R^-1 (p - t)``."""
-        return torch.einsum("bnd,bfde->bfne", points - self.centres[:, None], self.rotations)
+        with torch.autocast(points.device.type, enabled=False):
+            return torch.einsum("bnd,bfde->bfne", points - self.centres[:, None], self.rotations)
 
     def done(
         self, pieces: Float[Tensor, "batch frame point dim"], *, translate: bool = True
     ) -> Float[Tensor, "batch frame point dim"]:
         """What was computed in every frame, moved back: ``R y + t``, or ``R y``."""
-        turned = torch.einsum("bfne,bfde->bfnd", pieces, self.rotations)
+        with torch.autocast(pieces.device.type, enabled=False):
+            turned = torch.einsum("bfne,bfde->bfnd", pieces.to(self.rotations.dtype), self.rotations)
         return turned + self.centres[:, None, None] if translate else turned
 
 

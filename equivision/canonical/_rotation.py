@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision.canonical._energy import evaluate
 from equivision.canonical._orbit import Output, Sampling, check_choice
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import rotate
@@ -144,19 +145,8 @@ class RotationCanonicalizer(nn.Module):
         if x.ndim != 4 or x.shape[-2] != x.shape[-1]:
             raise ShapeError(f"RotationCanonicalizer: input has shape {tuple(x.shape)}: give square images")
         check_floating(x, "RotationCanonicalizer")
-        frame = self._frame(self._vectors(x))
+        frame = self._frame(evaluate(self.energy, x, 2, "RotationCanonicalizer", "a vector of the plane for each"))
         return rotate(x, -frame.degrees, mode=self.sampling, padding_mode="border"), frame
-
-    def _vectors(self, x: Tensor) -> Tensor:
-        low = torch.is_autocast_enabled(x.device.type) and x.dtype in (torch.bfloat16, torch.float16)
-        with torch.autocast(x.device.type, enabled=False):
-            vectors = self.energy(x.float() if low else x)
-        if vectors.shape != (x.shape[0], 2):
-            raise ShapeError(
-                f"RotationCanonicalizer: the energy gives shape {tuple(vectors.shape)} for {x.shape[0]} images: it "
-                f"must give one vector for each, {(x.shape[0], 2)}"
-            )
-        return vectors
 
     def _frame(self, vectors: Tensor) -> RotationFrame:
         still = torch.linalg.vector_norm(vectors.detach(), dim=1, keepdim=True) <= self.smallest

@@ -58,12 +58,12 @@ class TestCanonicalizer:
             own()(SQUARE[0])
         with pytest.raises(ShapeError, match=r"Canonicalizer: input has dtype torch\.uint8; needs a floating"):
             own()(SQUARE.byte())
-        with pytest.raises(ShapeError, match=r"8 x 9 pixels; C4 exchanges rows and columns.*give square images"):
+        with pytest.raises(ShapeError, match=r"8 x 9 pixels; C4 mixes rows and columns: give square images"):
             own()(OBLONG)
         own("D2")(OBLONG)
 
     def test_scores(self) -> None:
-        with pytest.raises(ShapeError, match=r"the energy gives shape \(2, 64\) for 2 images.*each of the 4 elements"):
+        with pytest.raises(ShapeError, match=r"gives shape \(2, 64\) for 2 images: it must give a score for each"):
             Canonicalizer(nn.Flatten(), group="C4")(SQUARE)
         with pytest.raises(ShapeError, match=r"OrbitEnergy: the network gives shape \(8, 64\) for 8 images"):
             OrbitEnergy(nn.Flatten(), group="C4")(SQUARE)
@@ -86,7 +86,7 @@ class TestOutput:
             make(nn.Flatten(), output="plane")(SQUARE)
         with pytest.raises(ShapeError, match=r"gives shape .*output='regular' needs.*\[batch, channel, 4\]"):
             make(nn.Conv2d(1, 2, 3), output="regular")(SQUARE)
-        with pytest.raises(ShapeError, match="output of the predictor: 6 x 8 pixels; C4 exchanges rows"):
+        with pytest.raises(ShapeError, match="output of the predictor: 6 x 8 pixels; C4 mixes rows"):
             make(nn.Conv2d(1, 2, (3, 1)), output="plane")(SQUARE)
 
     def test_no_tensor(self) -> None:
@@ -127,7 +127,7 @@ def test_rotation() -> None:
         canonicalizer(OBLONG)
     with pytest.raises(ShapeError, match=r"RotationCanonicalizer: input has dtype torch\.uint8"):
         canonicalizer(SQUARE.byte())
-    with pytest.raises(ShapeError, match=r"the energy gives shape \(2, 64\) for 2 images: it must give one vector"):
+    with pytest.raises(ShapeError, match=r"gives shape \(2, 64\) for 2 images: it must give a vector"):
         RotationCanonicalizer(nn.Flatten())(SQUARE)
     with pytest.raises(ConfigError, match="output='regular': a continuous angle moves 'plane' outputs only"):
         CanonicalizedNetwork(nn.Flatten(), canonicalizer, output="regular")(SQUARE)

@@ -121,6 +121,22 @@ def test_one_forward_sees_all_frames() -> None:
     assert seen == [(40, 9, 3), (20, 9, 3)]
 
 
+def test_low_precision_leaves_the_axes_alone() -> None:
+    net, points, (q, t) = (
+        FrameAveragedPoints(predictor(3, "points").float(), output="points"),
+        cloud(3),
+        motion(3, "E", 0),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        found, moved = (net(p.float()) for p in (points, points @ q.T + t))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(moved, found @ q.float().T + t.float(), rtol=0.05, atol=0.05)
+    frames = pca_frames(points.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        again = frames.done(frames.undone(points.float()))
+    torch.testing.assert_close(again, points.float()[:, None].expand_as(again))
+
+
 def test_gradients() -> None:
     net, points = FrameAveragedPoints(predictor(2, "vectors"), group="SE", output="vectors"), cloud(2, 4, 2)
     assert torch.autograd.gradcheck(net, points.requires_grad_())
