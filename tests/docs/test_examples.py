@@ -23,7 +23,7 @@ def run(arguments: list[str], folder: Path) -> str:
 
 
 def test_there_are_examples() -> None:
-    assert {path.stem for path in EXAMPLES} >= {"classify", "own_layer", "audit_any_model", "subgroups"}
+    assert {path.stem for path in EXAMPLES} >= {"classify", "own_layer", "audit_any_model", "subgroups", "canonicalize"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -37,6 +37,14 @@ def test_classify(tmp_path: Path) -> None:
     words = run([str(ROOT / "examples/classify.py")], tmp_path).split()
     accuracy = {name: float(words[words.index(name) + 2].rstrip("%")) for name in ("upright", "rotated90")}
     assert accuracy["upright"] == accuracy["rotated90"] > 85
+
+
+def test_canonicalize(tmp_path: Path) -> None:
+    lines = dict(line.split(": ") for line in run([str(ROOT / "examples/canonicalize.py")], tmp_path).splitlines())
+    percent = {name: float(value.rstrip("%")) for name, value in lines.items()}
+    assert percent["plain, upright"] > 90 > 50 > percent["plain, rotated90"]
+    assert percent["canonicalized, upright"] == percent["canonicalized, rotated90"] > 80
+    assert percent["left as they are"] > 70
 
 
 def test_own_layer(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ PACKAGES = (
         "functional",
         "nn",
         "hyper",
+        "canonical",
         "models",
         "testing",
         "audit",
