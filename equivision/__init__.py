@@ -11,6 +11,7 @@
 
 from equivision import analysis as analysis
 from equivision import canonical as canonical
+from equivision import continuous as continuous
 from equivision import convert as convert
 from equivision import errors as errors
 from equivision import functional as functional
