@@ -21,6 +21,7 @@ PACKAGES = (
         "nn",
         "hyper",
         "canonical",
+        "continuous",
         "models",
         "testing",
         "audit",
