@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from equivision._modes import evaluation_mode
 from equivision.audit._angles import EVERY_7_5_DEGREES, measure_angles, share
 from equivision.audit._check import (
     check_angles,
@@ -19,7 +20,7 @@ from equivision.audit._gallery import make_gallery
 from equivision.audit._layers import ElementMeasurement, measure_elements, tolerance_of
 from equivision.audit._picture import image_picture
 from equivision.audit._report import AuditReport, ElementResult, WorstInput
-from equivision.audit._run import Runner, evaluation_mode
+from equivision.audit._run import Runner
 from equivision.groups import PlanarGroup
 
 

@@ -15,22 +15,6 @@ Visitor = Callable[[str, nn.Module, tuple[object, ...], object], None]
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module gets its own training flag back, also after an exception."""
-    before = [(module, module.training) for module in model.modules()]
-    try:
-        if any(training for _, training in before):
-            model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        if model.training != before[0][1]:
-            model.train(before[0][1])  # a network may do more in train() than set the flag
-        for module, training in before:
-            module.training = training
-
-
-@contextmanager
 def watch(model: nn.Module, visit: Visitor) -> Iterator[None]:
     """Report the output of every module inside ``model``, in the order in which they finish.
 

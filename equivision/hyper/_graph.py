@@ -113,7 +113,7 @@ class _Walk:
     """Goes through the calls in their order, decides which layers are generated and how, and checks each result."""
 
     def __init__(self, module: fx.GraphModule, *, combiner: Combiner, static_linear: bool, strict: bool) -> None:
-        self._module = randomize_(copy.deepcopy(module).double().eval())
+        self._module = randomize_(copy.deepcopy(module).cpu().double().eval())
         self._combiner: Combiner = combiner
         self._static_linear = static_linear
         self._strict = strict and combiner != "none"

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
+from equivision._modes import evaluation_mode
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.groups import PlanarGroup, planar
 from equivision.hyper._generator import ParameterGenerator, default_trunk
@@ -109,8 +110,10 @@ class HyperEquivariantCNN(nn.Module):
             main, self.input_shape, combiner=combiner, static_linear=static_linear, strict=strict
         )
         self._names = tuple(layers)
-        trunk = default_trunk(self.input_shape) if generator is None else generator
+        like = next(main.parameters(), torch.zeros(()))
+        trunk = default_trunk(self.input_shape).to(like) if generator is None else generator
         self.generator = _generator(trunk, self.input_shape, layers, combiner, light)
+        self.main.to(self.generator.head.weight.device)  # the tables of the layers
         if init == "calibrated":
             self._calibrate()
 
@@ -133,8 +136,8 @@ class HyperEquivariantCNN(nn.Module):
         reference = self.generator.head.weight
         noise = torch.rand(4, *self.input_shape, generator=torch.Generator().manual_seed(0)).to(reference)
         hooks = [layer.register_forward_hook(measure) for layer in self.layers.values()]
-        self.eval()._exact(noise)
-        self.train()
+        with evaluation_mode(self):
+            self._exact(noise)
         for hook in hooks:
             hook.remove()
         for i, layer in enumerate(self.layers.values()):
@@ -235,11 +238,9 @@ def _generator(
     light: int | None,
 ) -> ParameterGenerator:
     """A trunk with heads for the layers."""
-    was_training = trunk.training
-    reference = next(trunk.parameters(), torch.zeros(()))
-    with torch.no_grad():
-        features = trunk.eval()(torch.zeros(2, *input_shape, dtype=reference.dtype, device=reference.device))
-    trunk.train(was_training)
+    like = next(trunk.parameters(), torch.zeros(()))
+    with evaluation_mode(trunk):
+        features = trunk(torch.zeros(2, *input_shape).to(like))
     if not isinstance(features, Tensor) or features.ndim != 2:
         shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise ShapeError(
@@ -247,4 +248,4 @@ def _generator(
             "with nn.Flatten()"
         )
     counts = [layer.count(combiner) for layer in layers.values()]
-    return ParameterGenerator(trunk, features.shape[1], counts, rank=light)
+    return ParameterGenerator(trunk, features.shape[1], counts, rank=light).to(like)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equivision._modes import evaluation_mode
 from equivision.errors import ConfigError
 from equivision.models import create_model
 
@@ -59,14 +60,8 @@ def build_model(
 
 def _try(model: nn.Module, in_channels: int, image_size: Sequence[int]) -> Tensor:
     like = next(model.parameters(), torch.zeros(()))
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            return model(torch.zeros(2, in_channels, *image_size, device=like.device, dtype=like.dtype))
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluation_mode(model):
+        return model(torch.zeros(2, in_channels, *image_size, device=like.device, dtype=like.dtype))
 
 
 def _works(model: nn.Module, in_channels: int, image_size: Sequence[int]) -> bool:

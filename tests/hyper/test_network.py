@@ -258,6 +258,19 @@ def bad(*layers: nn.Module, size: int = 8) -> HyperEquivariantCNN:
     return HyperEquivariantCNN(nn.Sequential(*layers), input_shape=(1, size, size))
 
 
+def test_dtype_and_modes_are_those_of_what_is_given() -> None:
+    make, shape = MAINS["residual"]
+    net = HyperEquivariantCNN(make().double(), input_shape=shape)
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float64}
+    assert net(torch.rand(2, *shape, dtype=torch.float64)).dtype == torch.float64
+    trunk = conv_trunk(3, batch_norm=True)
+    trunk[1].eval()  # frozen statistics stay frozen
+    statistics = copy.deepcopy(trunk.state_dict())
+    net = HyperEquivariantCNN(make(), trunk, input_shape=shape)
+    assert (trunk[1].training, trunk[4].training, net.training) == (False, True, True)
+    assert all(torch.equal(trunk.state_dict()[key], value) for key, value in statistics.items())
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_architectures_that_cannot_be_exact_are_named() -> None:
     with pytest.raises(GridError, match=r"^1 \(MaxPool2d\): height 7 with kernel_size=2.*Exact instead: size 4, 6, 8"):
