@@ -1,11 +1,14 @@
 """The networks of the study, with the accuracies that it prints, and those of our controls."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 import equivision as ev
+
+#: Forms of the loss that takes the place of the combiner.
+Form = Literal["corrected", "printed"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,7 @@ class Network:
     """A column of table 1 or a row of table 2.
 
     ``small`` are accuracies in % that table 1 prints, trained on upright and on rotated digits, each tested on upright,
-    rotated and quarter-turned ones; ``accuracy`` is that of table 2 or 6.
+    rotated and quarter-turned ones; ``accuracy`` is that of table 2 or 6. ``rotation_loss`` is added to the loss.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Network:
     small: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     accuracy: str = "-"
     two_phases: bool = False
+    rotation_loss: Form | None = None
 
     def build(self) -> nn.Module:
         """The network, not trained."""
@@ -39,6 +43,8 @@ SMALL = (
     Network("CNN, batch norm", "small_z2cnn", {"batch_norm": True}),
     Network("Z4-CNN, batch norm", "small_p4cnn", {"batch_norm": True}),
     Network("HE-CNN-L as printed", "he_small", {"init": "torch"}, rate=2e-4),
+    Network("loss instead, printed", "he_small", {"combiner": "none"}, rotation_loss="printed"),
+    Network("loss instead, corrected", "he_small", {"combiner": "none"}, rotation_loss="corrected"),
 )
 #: Tables 2 and 6: seven layers.
 LARGE = (

@@ -9,18 +9,21 @@ Start it twice for two processes. Every run ends in one file, results/<table>-<n
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
-from _networks import LARGE, SMALL, TABLES, Network
+from _networks import LARGE, SMALL, TABLES, Form, Network
 from _runs import runs
+from jaxtyping import Float
+from torch import Tensor
 
 from equivision.data import MNISTDataModule
 from equivision.groups import cyclic
+from equivision.hyper import HyperEquivariantCNN, rotation_loss
 from equivision.tasks import ClassificationTask, TwoPhaseAveraging, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results"
@@ -51,6 +54,30 @@ class Run:
         return runs.checkpoint_folder("he-cnn-2025", self.name)
 
 
+class WithRotationLoss(ClassificationTask):
+    """Adds the loss that asks the generator itself to turn kernels, with weight 1."""
+
+    def __init__(self, model: HyperEquivariantCNN, form: Form, **options: Any) -> None:
+        super().__init__(model, **options)
+        self.form: Form = form
+
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
+        """Cross-entropy and rotation loss of a batch."""
+        net = cast("HyperEquivariantCNN", self.model)
+        return super().training_step(batch, batch_idx) + rotation_loss(net, batch[0], form=self.form)
+
+
+def task_of(network: Network) -> ClassificationTask:
+    """The network with its recipe."""
+    recipe: dict[str, Any] = {"lr": network.rate, "weight_decay": 0.0, "milestones": []}
+    model = network.build()
+    if network.rotation_loss is None:
+        return ClassificationTask(model, **recipe)
+    if not isinstance(model, HyperEquivariantCNN):
+        raise TypeError(model)
+    return WithRotationLoss(model, network.rotation_loss, **recipe)
+
+
 def train(run: Run) -> dict[str, Any]:
     """Train, test on upright, rotated and quarter-turned digits, and say what was found."""
     network = TABLES[run.table][run.network]
@@ -60,7 +87,7 @@ def train(run: Run) -> dict[str, Any]:
         train_size=train_size, val_size=0, test_size=test_size, train_variant=run.digits,
         test_variants=("upright", "rotated", "rotated90"), batch_size=BATCH, shuffle_seed=run.seed,
     )  # fmt: skip
-    task = ClassificationTask(network.build(), lr=network.rate, weight_decay=0.0, milestones=[])
+    task = task_of(network)
     phases = [TwoPhaseAveraging()] if network.two_phases else []
     errors, hours = runs.fit_and_test(run, task, data, epochs, callbacks=phases)
     images, _ = next(iter(data.test_dataloader()[0]))
