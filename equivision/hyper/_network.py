@@ -1,5 +1,6 @@
 """A plain network made exactly equivariant by a hypernetwork that writes its parameters for every image."""
 
+import copy
 from typing import Literal, get_args
 
 import torch
@@ -136,8 +137,10 @@ class HyperEquivariantCNN(nn.Module):
         reference = self.generator.head.weight
         noise = torch.rand(4, *self.input_shape, generator=torch.Generator().manual_seed(0)).to(reference)
         hooks = [layer.register_forward_hook(measure) for layer in self.layers.values()]
-        with evaluation_mode(self):
-            self._exact(noise)
+        statistics = copy.deepcopy(dict(self.named_buffers()))
+        self._exact(noise)  # as training begins, with the statistics of the batch
+        for name, buffer in self.named_buffers():
+            buffer.copy_(statistics[name])
         for hook in hooks:
             hook.remove()
         for i, layer in enumerate(self.layers.values()):

@@ -184,7 +184,7 @@ def test_outputs_of_generated_layers_begin_with_variance_1(name: str) -> None:
     for options in variants:
         far = []
         for init in ("calibrated", "torch"):
-            net = HyperEquivariantCNN(make(), input_shape=shape, init=init, **options).eval()
+            net = HyperEquivariantCNN(make(), input_shape=shape, init=init, **options)
             outputs: list[Tensor] = []
             for layer in net.layers.values():
                 layer.register_forward_hook(lambda _, __, output, seen=outputs: seen.append(output))
