@@ -69,6 +69,8 @@ def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple
     def choose(key: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if not isinstance(output, Tensor) or output.ndim not in (4, 5) or min(output.shape[-2:]) < SMALLEST:
             return
+        if len(output) != len(x):  # of copies of the image
+            return
         move = move_of(output, group, module=module, inputs=inputs, declared=declared)
         if move.apply is not None and float(output.amax() - output.amin()) > 0:
             moves[key] = (type(module).__name__, move)

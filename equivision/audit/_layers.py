@@ -77,7 +77,7 @@ class LayerWatch:
 
         def keep(key: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             if key not in self.layers:
-                self.layers[key] = self._new(module, inputs, output)
+                self.layers[key] = self._new(module, inputs, output, len(x))
             if isinstance(output, Tensor) and self.layers[key].move.apply is not None:
                 self._reference[key] = output.clone()
 
@@ -106,12 +106,15 @@ class LayerWatch:
             self.layers[key].give_up("it does not run the same number of times when the input moves")
         return y
 
-    def _new(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> _Layer:
+    def _new(self, module: nn.Module, inputs: tuple[object, ...], output: object, batch: int) -> _Layer:
         errors = [Errors() for _ in range(self.group.order)]
         kind = type(module).__name__
         if not isinstance(output, Tensor):
             return _Layer(kind, (), 0.0, Move("unknown", f"its output is a {type(output).__name__}"), errors)
         shape, tolerance = tuple(output.shape[1:]), tolerance_of(output)
+        if output.ndim == 0 or output.shape[0] != batch:
+            note = f"it runs on {output.shape[0] if output.ndim else 'no'} images where the network is given {batch}"
+            return _Layer(kind, shape, tolerance, Move("unknown", note), errors)
         if not output.is_floating_point():
             return _Layer(kind, shape, tolerance, Move("unknown", f"its output is of {output.dtype}"), errors)
         move = move_of(output, self.group, module=module, inputs=inputs, declared=self._declared)

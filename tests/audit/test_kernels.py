@@ -21,6 +21,12 @@ def network(combiner: str) -> HyperEquivariantCNN:
 def test_kernels_turn_with_the_image(combiner: str, same: bool) -> None:
     report = audit(network(combiner), torch.rand(4, 1, 9, 9), group="C4", angles=())
     assert report.verdict == ("exact" if same else "not equivariant")
+    generator = [layer for layer in report.layers if layer.name.startswith("generator.")]
+    if same:  # it runs on four copies of each image
+        assert {layer.action for layer in generator} == {"unknown"}
+        assert "it runs on 16 images where the network is given 4" in generator[0].note
+        assert not any(row.layer.startswith("generator") for row in report.gallery.layers)
+        assert report.warnings == ()
     kernels = {row.layer: row for row in report.gallery.layers if "kernels written" in row.caption}
     assert list(kernels) == ["0.weight", "4.weight"]  # one tap has nothing to turn
     for row in kernels.values():
