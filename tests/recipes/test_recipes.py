@@ -40,7 +40,9 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize("recipe", parameters())
 def test_a_recipe_takes_a_step(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["fit", "--config", str(recipe), "--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]) == 0
+    options = {"trainer.fast_dev_run": "true", "trainer.accelerator": "cpu", "data.init_args.batch_size": "4"}
+    given = [word for name, value in options.items() for word in (f"--{name}", value)]
+    assert main(["fit", "--config", str(recipe), *given]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     assert "fast_dev_run: everything works" in shown.out
