@@ -89,7 +89,12 @@ def _rewritten(plain: fx.GraphModule, layers: dict[str, GeneratedLayer]) -> fx.G
 
 
 def _input_of(node: fx.Node) -> fx.Node:
-    return node.args[0] if node.args else next(iter(node.kwargs.values()))  # type: ignore[return-value]
+    return _first(node.args, node.kwargs)
+
+
+def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a layer is called with, by position or by name."""
+    return args[0] if args else next(iter(kwargs.values()))
 
 
 class _Run(fx.Interpreter):
@@ -105,8 +110,7 @@ class _Run(fx.Interpreter):
         """Call a layer, with its parameters if they are given."""
         if target not in self.given:
             return super().call_module(target, args, kwargs)
-        x = args[0] if args else next(iter(kwargs.values()))
-        return self._layers[target](x, *self.given[target])
+        return self._layers[target](_first(args, kwargs), *self.given[target])
 
 
 class _Walk:

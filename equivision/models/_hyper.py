@@ -21,10 +21,6 @@ _CIFAR = {"channels": (32, 64, 64), "kernel_sizes": 3, "strides": (1, 1, 2), "pa
 _STL = {"channels": (64, 128, 128, 64), "kernel_sizes": 3, "strides": (1, 1, 1, 2), "paddings": 1}
 
 
-def _wrapped(main: nn.Module, trunk: nn.Module, options: dict[str, Any]) -> HyperEquivariantCNN:
-    return HyperEquivariantCNN(main, trunk, **options)
-
-
 def _options(
     group: PlanarGroup | str, in_channels: int, size: int, light: int | None, mode: str, combiner: str, init: str
 ) -> dict[str, Any]:
@@ -63,7 +59,7 @@ def he_small(
     """
     main = small_main(width, in_channels, num_classes, pooled=2)
     options = _options(group, in_channels, size, light, mode, combiner, init)
-    return _wrapped(main, _small_trunk(in_channels, width), options)
+    return HyperEquivariantCNN(main, _small_trunk(in_channels, width), **options)
 
 
 @register
@@ -84,7 +80,7 @@ def he_small_dynamic(
     """
     main = small_p4cnn("C4", width, in_channels, num_classes)
     options = _options("C4", in_channels, size, light, "sample", "none", init)
-    return _wrapped(main, _small_trunk(in_channels, width), options)
+    return HyperEquivariantCNN(main, _small_trunk(in_channels, width), **options)
 
 
 @register
@@ -112,7 +108,7 @@ def he_cnn(
         in_channels, (16, 32, 32), kernel_sizes=(3, 3, 4), strides=(2, 2, 1), paddings=(1, 1, 0), global_pool=pooled
     )
     main = seven_layer_main(width, in_channels, num_classes)
-    return _wrapped(main, trunk, _options(group, in_channels, 28, light, mode, combiner, init))
+    return HyperEquivariantCNN(main, trunk, **_options(group, in_channels, 28, light, mode, combiner, init))
 
 
 @register
@@ -134,7 +130,7 @@ def he_resnet6(
     check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_CIFAR, pool=True, batch_norm=True)
     main = residual_main(width, in_channels, num_classes)
-    return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))
+    return HyperEquivariantCNN(main, trunk, **_options(group, in_channels, size, light, mode, combiner, init))
 
 
 @register
@@ -156,7 +152,7 @@ def he_cnn13(
     check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_CIFAR, pool=True, batch_norm=True)
     main = thirteen_layer_main(width, in_channels, num_classes)
-    return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))
+    return HyperEquivariantCNN(main, trunk, **_options(group, in_channels, size, light, mode, combiner, init))
 
 
 @register
@@ -178,4 +174,4 @@ def he_wrn16_8(
     check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
     trunk = conv_trunk(in_channels, **_STL, pool=True, batch_norm=True)
     main = wide_main(width, in_channels, num_classes)
-    return _wrapped(main, trunk, _options(group, in_channels, size, light, mode, combiner, init))
+    return HyperEquivariantCNN(main, trunk, **_options(group, in_channels, size, light, mode, combiner, init))
