@@ -1,13 +1,13 @@
-"""Pooling over feature groups: consecutive channels of an ordinary network that stand for orientations of one feature."""
+"""Pooling over feature groups: consecutive channels that stand for one feature, however it lies."""
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError, ShapeError
+from equivision.nn._base import check_count
 
 
 class FeatureGroupPool(nn.Module):
@@ -74,14 +74,12 @@ def _pool(x: Tensor, size: int, count: int) -> Tensor:
 
 
 def _checked(groups: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    pairs = isinstance(groups, Sequence) and all(isinstance(group, tuple | list) and len(group) == 2 for group in groups)
-    if not pairs or not groups or not all(_counts(number) for group in groups for number in group):
+    whole = isinstance(groups, Sequence) and not isinstance(groups, str)
+    if not whole or not groups or not all(isinstance(group, tuple | list) and len(group) == 2 for group in groups):
         raise ConfigError(
-            f"groups={groups!r}: give pairs (size, count) of whole numbers of at least 1, such as [(4, 16)] for 16 "
-            "feature groups of 4 channels"
+            f"groups={groups!r}: give pairs (size, count), such as [(4, 16)] for 16 feature groups of 4 channels"
         )
+    for size, count in groups:
+        check_count("size in groups", size)
+        check_count("count in groups", count)
     return groups
-
-
-def _counts(number: object) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool) and number >= 1

@@ -1,0 +1,263 @@
+"""Equivariance as a loss: what layers give for an image and for the moved image, aligned and compared."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.errors import ConfigError, ShapeError
+from equivision.implicit._groups import feature_groups, sizes_of
+from equivision.implicit._pool import FeatureGroupPool
+from equivision.implicit._transforms import Mask, Motion, TransformSet, rotations
+
+#: How the channels of a layer are grouped; None: not at all.
+Grouping = str | int | Sequence[tuple[int, int]] | None
+
+#: One set of motions, or several with their weights.
+Transforms = TransformSet | Sequence[tuple[TransformSet, float | int]]
+
+
+class ImplicitOutput(NamedTuple):
+    """What a network gave for images and their moved copies, and how far it is from equivariance.
+
+    Attributes:
+        output: of the images and, after them, of one moved copy for each set of motions.
+        loss: the weighted sum of the differences.
+        differences: mean squared difference of each layer, without its weight.
+    """
+
+    output: Any
+    loss: Float[Tensor, ""]
+    differences: dict[str, Float[Tensor, ""]]
+
+
+class ImplicitEquivariance:
+    """Measures, differentiably, how far layers of any network are from equivariance.
+
+    The images and, for each set of motions, a copy in which every image has been moved by a motion of its own run
+    through the network together. Where a layer was named, the feature groups of both are pooled, those of the copy are
+    moved back, and the mean squared difference is taken: over all pixels, or where motions lose some at the border,
+    over those that survive. Gradients flow through both.
+
+    The network itself is not changed and is free to be equivariant or not: what it learns is up to the weight of this
+    loss. Train it on the outputs of images and copies::
+
+        implicit = ImplicitEquivariance(net, ["conv1", "conv2"], feature_groups=4, beta=0.1)
+        output, loss, _ = implicit(images)
+        (F.cross_entropy(output, labels.repeat(implicit.copies)) + loss).backward()
+
+    Args:
+        model: any network.
+        layers: names of modules whose outputs are compared, as in ``model.named_modules()``: maps
+            ``[B, C, H, W]``; maps on a group ``[B, C, G, H, W]``, taken as ``C * G`` channels; or invariants
+            ``[B, C]``. None: the attribute ``implicit_layers`` of the network.
+        transforms: the motions; or, for several sets with weights of their own, pairs (motions, weight).
+        feature_groups: how the channels are grouped, for all layers or by name: a size, ``"4-2-1"``,
+            pairs (size, count), or None for no pooling. ``"model"``: the attribute ``feature_groups`` of the network,
+            or none if it has no such attribute.
+        beta: weight of each layer, one for all, or by name.
+        mask: where motions lose pixels, compare inside the largest ``"disk"``, on the whole ``"support"``, or
+            everywhere: ``"none"``.
+        generator: draws the motions; None: torch's own.
+
+    Attributes:
+        copies: how many outputs there are for each image: one, and one for each set of motions.
+
+    Equivariance: none is guaranteed. The loss is zero to rounding for a network that is equivariant under the motions,
+    also if channels are permuted inside feature groups.
+
+    Raises:
+        ConfigError: a layer is not in the network, or an argument is not valid.
+        ShapeError: (when called) a layer gives what cannot be moved or grouped, or does not run exactly once.
+
+    Source: IEN, equations 6 to 8.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 25, 3))
+    >>> output, loss, _ = ImplicitEquivariance(net, ["0"], feature_groups=4)(torch.rand(2, 1, 7, 7))
+    >>> tuple(output.shape), bool(loss > 0)
+    ((4, 3), True)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Sequence[str] | None = None,
+        transforms: Transforms | None = None,
+        *,
+        feature_groups: Grouping | Mapping[str, Grouping] = "model",
+        beta: float | int | Mapping[str, float | int] = 1.0,
+        mask: Mask = "disk",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.model = model
+        self.layers = _check_layers(model, layers)
+        self.transforms = _check_transforms(rotations(4) if transforms is None else transforms)
+        if isinstance(feature_groups, str) and feature_groups == "model":
+            feature_groups = getattr(model, "feature_groups", None)
+        self.feature_groups: dict[str, Grouping] = _each("feature_groups", feature_groups, self.layers)
+        for grouping in self.feature_groups.values():
+            if isinstance(grouping, str | int):
+                sizes_of(grouping)
+        self.beta: dict[str, float] = _each("beta", beta, self.layers)
+        for name, weight in self.beta.items():
+            _check_weight(f"beta of layer {name!r}", weight)
+        if mask not in get_args(Mask):
+            raise ConfigError(f"mask={mask!r} is not known: choose one of {', '.join(map(repr, get_args(Mask)))}")
+        self.mask: Mask = mask
+        self.generator = generator
+
+    @property
+    def pooled_outputs(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """For every layer, what makes of its output what is compared; for :func:`equivision.audit.audit`."""
+        return {name: partial(self.pooled, name) for name in self.layers}
+
+    @property
+    def copies(self) -> int:
+        """Outputs for each image."""
+        return 1 + len(self.transforms)
+
+    def __call__(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        motions: Sequence[Motion] | None = None,
+        *,
+        run: Callable[[Tensor], Any] | None = None,
+    ) -> ImplicitOutput:
+        """Run the network on images and moved copies.
+
+        Args:
+            images: a batch.
+            motions: one for each set of transforms; None: drawn anew.
+            run: what calls the network, if it is not called directly.
+
+        Raises:
+            ShapeError: a layer gives what cannot be moved or grouped, or does not run exactly once.
+            ConfigError: the channels of a layer cannot be divided as asked for.
+        """
+        if motions is None:
+            motions = [set_.sample(len(images), self.generator) for set_, _ in self.transforms]
+        if len(motions) != len(self.transforms):
+            raise ConfigError(f"motions={motions!r}: give {len(self.transforms)}, one for each set of transforms")
+        batch = torch.cat([images, *(motion.apply(images) for motion in motions)])
+        with _outputs(self.model, self.layers) as found:
+            output = (run or self.model)(batch)
+        total = images.new_zeros(())
+        differences: dict[str, Tensor] = {}
+        for name in self.layers:
+            maps = self.pooled(name, self._once(name, found[name], len(batch))).split(len(images))
+            each = [
+                difference(maps[0], copy, motion, self.mask) for copy, motion in zip(maps[1:], motions, strict=True)
+            ]
+            differences[name] = torch.stack(each).mean()
+            weights = [weight for _, weight in self.transforms]
+            total = total + self.beta[name] * sum(w * d for w, d in zip(weights, each, strict=True))
+        return ImplicitOutput(output, total, differences)
+
+    def pooled(self, layer: str, output: Tensor) -> Tensor:
+        """The largest of each feature group in the output of a layer; this is what is compared."""
+        maps = output.flatten(1, 2) if output.ndim == 5 else output
+        grouping = self.feature_groups[layer]
+        if grouping is None:
+            return maps
+        pairs = feature_groups(grouping, maps.shape[1]) if isinstance(grouping, str | int) else grouping
+        return FeatureGroupPool(pairs)(maps)
+
+    def _once(self, name: str, outputs: list[object], batch: int) -> Tensor:
+        if len(outputs) != 1:
+            raise ShapeError(f"layer {name!r} runs {len(outputs)} times in one pass: choose layers that run once")
+        output = outputs[0]
+        if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or len(output) != batch:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ShapeError(
+                f"layer {name!r} gives {shape}: choose layers that give [batch, channel, height, width], "
+                "[batch, channel, group, height, width] or invariants [batch, channel]"
+            )
+        return output
+
+
+def difference(maps: Tensor, moved: Tensor, motion: Motion, mask: Mask = "disk") -> Float[Tensor, ""]:
+    """Mean squared difference of maps and of those of the moved image, moved back; vectors are compared as they are.
+
+    Args:
+        maps: ``[B, N, H, W]`` or ``[B, N]``, of the images.
+        moved: of the moved images.
+        motion: how they were moved.
+        mask: where to compare, see :class:`ImplicitEquivariance`.
+
+    Source: IEN, equation 6, as a mean.
+    """
+    if maps.ndim == 2:
+        return (maps - moved).square().mean()
+    squares = (maps - motion.undo(moved)).square()
+    inside = motion.support(maps, mask)
+    if inside is None:
+        return squares.mean()
+    return (squares * inside).sum() / (inside.sum() * maps.shape[1]).clamp(min=1)
+
+
+@contextmanager
+def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[object]]]:
+    """Keep what these layers give."""
+    found: dict[str, list[object]] = {name: [] for name in layers}
+
+    def keep(name: str) -> Callable[[nn.Module, object, object], None]:
+        return lambda _, __, output: found[name].append(output)
+
+    handles = [model.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _check_layers(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, ...]:
+    layers = getattr(model, "implicit_layers", ()) if layers is None else layers
+    known = [name for name, _ in model.named_modules() if name]
+    if isinstance(layers, str) or not layers:
+        raise ConfigError(f"layers={layers!r}: give the names of one or more layers, such as {known[:3]}")
+    for name in layers:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3) or known[:5]
+            raise ConfigError(f"layers: {name!r} is not in {type(model).__name__}: did you mean one of {near}?")
+    if len(set(layers)) < len(layers):
+        raise ConfigError(f"layers={list(layers)} names a layer twice: name each once")
+    return tuple(layers)
+
+
+def _check_transforms(
+    given: TransformSet | Sequence[tuple[TransformSet, float]],
+) -> tuple[tuple[TransformSet, float], ...]:
+    pairs = ((given, 1.0),) if isinstance(given, TransformSet) else given
+    whole = isinstance(pairs, Sequence) and not isinstance(pairs, str)
+    if not whole or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in pairs) or not pairs:
+        raise ConfigError(
+            f"transforms={given!r}: give a TransformSet, such as rotations(4), or pairs of one and its weight"
+        )
+    for transforms, weight in pairs:
+        if not isinstance(transforms, TransformSet):
+            raise ConfigError(
+                f"transforms holds {transforms!r}: give a TransformSet, such as rotations(4), and its weight"
+            )
+        _check_weight("weight of a set of transforms", weight)
+    return tuple((transforms, float(weight)) for transforms, weight in pairs)
+
+
+def _check_weight(name: str, weight: float) -> None:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+        raise ConfigError(f"{name} is {weight!r}: give a number of at least 0")
+
+
+def _each(name: str, value: Any, layers: Sequence[str]) -> dict[str, Any]:
+    """A value for every layer."""
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(layers, value)
+    if set(value) != set(layers):
+        raise ConfigError(f"{name} is given for {sorted(value)}: give one value, or one for each of {sorted(layers)}")
+    return dict(value)

@@ -1,0 +1,263 @@
+"""Finite sets of invertible motions of images, one of which is drawn for every image."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from equivision.errors import ConfigError, ShapeError
+from equivision.functional import rotate
+from equivision.functional._resample import gaussian_taps
+
+Maps = Float[Tensor, "batch channel height width"]
+Mask = Literal["disk", "support", "none"]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """An invertible motion of images and of maps of any size.
+
+    Attributes:
+        name: in reports.
+        apply: moves ``[B, C, H, W]``, and keeps the size.
+        undo: moves back.
+        exact: whether nothing is lost, as when pixels are only rearranged. Otherwise what undo(apply(x)) lacks at the
+            border is left out when maps are compared.
+    """
+
+    name: str
+    apply: Callable[[Tensor], Tensor]
+    undo: Callable[[Tensor], Tensor]
+    exact: bool = False
+
+    def support(self, size: Sequence[int], *, disk: bool = True) -> Bool[Tensor, "height width"]:
+        """Which pixels survive there and back; with ``disk``, only those inside the largest disk."""
+        ones = torch.ones(1, 1, *size, dtype=torch.float64)
+        inside = (self.undo(self.apply(ones)) > 1 - 1e-3)[0, 0]
+        return inside & _disk(size) if disk else inside
+
+
+def _disk(size: Sequence[int]) -> Bool[Tensor, "height width"]:
+    rows, columns = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in size)
+    return rows[:, None] ** 2 + columns**2 <= (min(size) / 2) ** 2
+
+
+def _in_turn(x: Tensor, *, steps: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
+    for step in steps:
+        x = step(x)
+    return x
+
+
+class TransformSet:
+    """A finite set of motions, one of which is drawn for every image, all with equal probability.
+
+    Args:
+        members: the motions; name one twice to draw it twice as often. Your own are :class:`Transform`.
+
+    Raises:
+        ConfigError: there is none, or one is no Transform.
+
+    >>> flip = partial(torch.flip, dims=(-1,))
+    >>> TransformSet([Transform("flip", flip, flip, exact=True)]).names
+    ('flip',)
+    """
+
+    def __init__(self, members: Sequence[Transform]) -> None:
+        if not members or not all(isinstance(member, Transform) for member in members):
+            raise ConfigError(f"members={members!r}: give at least one Transform(name, apply, undo)")
+        self.members = tuple(members)
+        self._supports: dict[tuple[int, tuple[int, int], bool], Tensor] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the motions."""
+        return tuple(member.name for member in self.members)
+
+    def then(self, other: "TransformSet") -> "TransformSet":
+        """All combinations of one of these and, after it, one of the others.
+
+        >>> rotations(4).then(reflections()).names[:3]
+        ('0 degrees', '0 degrees, flip rows', '0 degrees, flip columns')
+        """
+        return TransformSet([_both(first, second) for first in self.members for second in other.members])
+
+    def sample(self, number: int, generator: torch.Generator | None = None) -> "Motion":
+        """Draw one for each of so many images."""
+        return Motion(self, torch.randint(len(self.members), (number,), generator=generator))
+
+    def support(self, i: int, size: tuple[int, int], *, disk: bool) -> Bool[Tensor, "height width"]:
+        """Which pixels survive motion i and its inverse; kept, since every step asks for it."""
+        if (i, size, disk) not in self._supports:
+            self._supports[i, size, disk] = self.members[i].support(size, disk=disk)
+        return self._supports[i, size, disk]
+
+    def __repr__(self) -> str:
+        return f"TransformSet({', '.join(self.names)})"
+
+
+def _both(first: Transform, second: Transform) -> Transform:
+    names = [name for name in (first.name, second.name) if name]
+    apply = partial(_in_turn, steps=(first.apply, second.apply))
+    undo = partial(_in_turn, steps=(second.undo, first.undo))
+    return Transform(", ".join(names), apply, undo, first.exact and second.exact)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One motion for each image of a batch.
+
+    Attributes:
+        transforms: the set it was drawn from.
+        index: number of the motion of each image.
+    """
+
+    transforms: TransformSet
+    index: Int[Tensor, " batch"]
+
+    def apply(self, maps: Maps) -> Maps:
+        """Move each image, or its maps, by its own motion.
+
+        Raises:
+            ShapeError: a motion changes the size, or the number of images is another.
+        """
+        return self._each(maps, lambda member, part: member.apply(part))
+
+    def undo(self, maps: Maps) -> Maps:
+        """Move each back."""
+        return self._each(maps, lambda member, part: member.undo(part))
+
+    def support(self, maps: Maps, mask: Mask = "disk") -> Bool[Tensor, "batch 1 height width"] | None:
+        """Which pixels can be compared after moving there and back; None where all can."""
+        used = self.index.unique().tolist()
+        if mask == "none" or all(self.transforms.members[i].exact for i in used):
+            return None
+        height, width = maps.shape[-2:]
+        masks = torch.ones(len(self.transforms.members), height, width, dtype=torch.bool)
+        for i in used:
+            if not self.transforms.members[i].exact:
+                masks[i] = self.transforms.support(i, (height, width), disk=mask == "disk")
+        return masks[self.index].unsqueeze(1).to(maps.device)
+
+    def _each(self, maps: Tensor, move: Callable[[Transform, Tensor], Tensor]) -> Tensor:
+        if len(maps) != len(self.index):
+            raise ShapeError(f"maps are of {len(maps)} images, and this motion was drawn for {len(self.index)}")
+        order = torch.argsort(self.index, stable=True)
+        used, counts = self.index.unique(return_counts=True)
+        parts = maps[order.to(maps.device)].split(counts.tolist())
+        moved = [move(self.transforms.members[i], part) for i, part in zip(used.tolist(), parts, strict=True)]
+        for i, part in zip(used.tolist(), moved, strict=True):
+            if part.shape[1:] != maps.shape[1:]:
+                raise ShapeError(
+                    f"{self.transforms.members[i].name} makes {tuple(part.shape[1:])} of maps of "
+                    f"{tuple(maps.shape[1:])}: motions must keep the size; quarter turns need square maps"
+                )
+        return torch.cat(moved)[torch.argsort(order).to(maps.device)]
+
+
+def _turned(x: Tensor, *, degrees: float, mode: str) -> Tensor:
+    turns, rest = divmod(degrees, 90)
+    return torch.rot90(x, int(turns), (-2, -1)) if rest == 0 else rotate(x, degrees, mode=mode)
+
+
+def rotations(angles: int | Sequence[float | int] = 4, *, mode: str = "nearest") -> TransformSet:
+    """Turns about the centre, counter-clockwise.
+
+    Args:
+        angles: how many, equally spaced over the circle; or the angles in degrees.
+        mode: how images and maps are interpolated away from quarter turns, ``"nearest"`` (as in the study),
+            ``"bilinear"`` or ``"bicubic"``; outside is zero. Quarter turns of square maps are exact.
+
+    Raises:
+        ConfigError: the number is not at least 1, an angle is not finite, or the mode is not known.
+
+    Source: IEN, section 4.
+
+    >>> rotations(4).names
+    ('0 degrees', '90 degrees', '180 degrees', '270 degrees')
+    """
+    if isinstance(angles, int):
+        if isinstance(angles, bool) or angles < 1:
+            raise ConfigError(f"angles={angles!r}: give how many, at least 1, or a list of degrees")
+        angles = [360 * i / angles for i in range(angles)]
+    if isinstance(angles, str) or not angles or not all(math.isfinite(angle) for angle in angles):
+        raise ConfigError(f"angles={angles!r}: give how many, or a list of finite degrees")
+    if mode not in ("nearest", "bilinear", "bicubic"):
+        raise ConfigError(f"mode={mode!r} is not known: choose 'nearest', 'bilinear' or 'bicubic'")
+    return TransformSet(
+        [
+            Transform(
+                f"{angle:g} degrees",
+                partial(_turned, degrees=float(angle), mode=mode),
+                partial(_turned, degrees=-float(angle), mode=mode),
+                exact=angle % 90 == 0,
+            )
+            for angle in angles
+        ]
+    )
+
+
+def reflections() -> TransformSet:
+    """No flip, rows reversed, or columns reversed.
+
+    Source: IEN, section 4.
+
+    >>> reflections().names
+    ('', 'flip rows', 'flip columns')
+    """
+    flips = [_identity, *(partial(torch.flip, dims=(axis,)) for axis in (-2, -1))]
+    names = ("", "flip rows", "flip columns")
+    return TransformSet([Transform(name, flip, flip, exact=True) for name, flip in zip(names, flips, strict=True)])
+
+
+def _resized(x: Tensor, *, factor: float) -> Tensor:
+    """Enlarge about the centre and keep the size; what is made smaller is blurred first."""
+    if factor < 1:
+        sigma = 0.5 * math.sqrt(factor**-2 - 1)
+        taps = gaussian_taps(2 * math.ceil(3 * sigma) + 1, sigma, dtype=x.dtype).to(x.device)
+        channels, border = x.shape[1], len(taps) // 2
+        for shape, padding in (((-1, 1), (border, 0)), ((1, -1), (0, border))):
+            weight = taps.reshape(1, 1, *shape).expand(channels, 1, -1, -1)
+            x = F.conv2d(x, weight.contiguous(), padding=padding, groups=channels)
+    theta = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], dtype=x.dtype, device=x.device)
+    grid = F.affine_grid(theta.expand(len(x), 2, 3), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+def scalings(factors: Sequence[float | int]) -> TransformSet:
+    """Enlargement about the centre; the size of the image is kept, and outside is zero.
+
+    Images are interpolated bilinearly, and blurred first where they shrink.
+
+    Args:
+        factors: positive; below 1 the image becomes smaller.
+
+    Raises:
+        ConfigError: there are none, or one is not positive.
+
+    Source: IEN, section 4.4.
+
+    >>> scalings([1.0, 0.7]).names
+    ('x 1', 'x 0.7')
+    """
+    if isinstance(factors, str) or not factors or not all(math.isfinite(f) and f > 0 for f in factors):
+        raise ConfigError(f"factors={factors!r}: give a list of positive numbers, such as [1, 0.7, 0.5]")
+    return TransformSet(
+        [
+            Transform(f"x {factor:g}", _identity, _identity, exact=True)
+            if factor == 1
+            else Transform(
+                f"x {factor:g}", partial(_resized, factor=float(factor)), partial(_resized, factor=1 / float(factor))
+            )
+            for factor in factors
+        ]
+    )
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
