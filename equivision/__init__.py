@@ -17,6 +17,7 @@ from equivision import errors as errors
 from equivision import functional as functional
 from equivision import groups as groups
 from equivision import hyper as hyper
+from equivision import implicit as implicit
 from equivision import models as models
 from equivision import nn as nn
 from equivision import reps as reps

@@ -1,6 +1,6 @@
 """The audit: how does a network behave when its input turns?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from equivision.audit._check import (
     check_images,
     check_labels,
     check_model,
+    check_pooled,
 )
 from equivision.audit._gallery import make_gallery
 from equivision.audit._layers import ElementMeasurement, measure_elements, tolerance_of
@@ -36,6 +37,7 @@ def audit(
     num_worst: int = 4,
     num_pictures: int = 3,
     picture: int = 0,
+    pooled_outputs: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
     name: str | None = None,
 ) -> AuditReport:
     """Measure how any network behaves when its input turns.
@@ -57,6 +59,8 @@ def audit(
         num_worst: how many of the images with the largest errors to list.
         num_pictures: how many layers to draw.
         picture: which image they look at.
+        pooled_outputs: functions of the outputs of layers, by name, whose results are compared, too, such as those of
+            ``ImplicitEquivariance.pooled_outputs``. None: the attribute of that name of the model.
         name: name of the network in the report; its class by default.
 
     Returns:
@@ -81,9 +85,10 @@ def audit(
     check_model(model)
     check_images(images, acting, picture)
     check_labels(labels, images)
+    check_pooled(pooled_outputs, model)
     degrees = check_angles(EVERY_7_5_DEGREES if angles is None else angles)
     check_counts(batch_size=(batch_size, 1), num_worst=(num_worst, 0), num_pictures=(num_pictures, 0))
-    runner = Runner(model)
+    runner = Runner(model, pooled_outputs)
     with evaluation_mode(model):
         found = measure_elements(runner, images, acting, layers=layers, batch_size=batch_size)
         truth = check_classes(labels, found)

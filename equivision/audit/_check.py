@@ -1,7 +1,7 @@
 """Checks of what the user hands to an audit."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Int
@@ -27,6 +27,19 @@ def check_model(model: object) -> None:
     """The model is a module."""
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model is a {type(model).__name__}: audit needs a torch.nn.Module; wrap a function in one")
+
+
+def check_pooled(pooled_outputs: object, model: nn.Module) -> None:
+    """Every name is that of a module, with a function."""
+    if pooled_outputs is None:
+        return
+    named = dict(model.named_modules())
+    if not isinstance(pooled_outputs, Mapping) or not all(callable(value) for value in pooled_outputs.values()):
+        raise ConfigError(f"pooled_outputs={pooled_outputs!r}: give a function for each name of a layer")
+    for name in pooled_outputs:
+        if name not in named:
+            known = list(named)[1:6]
+            raise ConfigError(f"pooled_outputs names {name!r}, which is not in the network: it has {known}, ...")
 
 
 def check_images(images: object, group: PlanarGroup, picture: int) -> None:

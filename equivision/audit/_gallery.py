@@ -75,7 +75,7 @@ def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple
         if move.apply is not None and float(output.amax() - output.amin()) > 0:
             moves[key] = (type(module).__name__, move)
 
-    with watch(runner.model, choose):
+    with watch(runner.model, choose, runner.pools):
         output = runner(x)
     keys = list(moves)
     wanted = [keys[i] for i in _spread_over(len(keys), number)]
@@ -88,7 +88,7 @@ def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple
             if key in wanted and isinstance(output, Tensor):
                 kept[g][key] = output.clone()
 
-        with watch(runner.model, keep):
+        with watch(runner.model, keep, runner.pools):
             kept[g][OUTPUT] = runner(act(x, g, group))
     return tuple(
         _draw(key, *moves[key], [maps[key] for maps in kept], group)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equivision.audit._errors import Errors, Spread
 from equivision.audit._moves import Move, declared_groups, move_of
 from equivision.audit._report import LayerResult
-from equivision.audit._run import Runner, watch
+from equivision.audit._run import Pools, Runner, watch
 from equivision.errors import ShapeError
 from equivision.functional import act
 from equivision.functional._tolerance import TOLERANCE
@@ -64,6 +64,7 @@ class LayerWatch:
 
     model: nn.Module
     group: PlanarGroup
+    pools: Pools | None = None
     layers: dict[str, _Layer] = field(default_factory=dict)
     _reference: dict[str, Tensor] = field(default_factory=dict)
     _declared: frozenset[PlanarGroup] = frozenset()
@@ -81,7 +82,7 @@ class LayerWatch:
             if isinstance(output, Tensor) and self.layers[key].move.apply is not None:
                 self._reference[key] = output.clone()
 
-        with watch(self.model, keep):
+        with watch(self.model, keep, self.pools):
             return runner(x)
 
     def run_moved(self, runner: Runner, x: Tensor, g: int) -> Tensor:
@@ -100,7 +101,7 @@ class LayerWatch:
             else:
                 layer.errors[g].add(output, layer.move(reference, g))
 
-        with watch(self.model, compare):
+        with watch(self.model, compare, self.pools):
             y = runner(x)
         for key in missing:
             self.layers[key].give_up("it does not run the same number of times when the input moves")
@@ -157,7 +158,7 @@ def measure_elements(
     runner: Runner, images: Tensor, group: PlanarGroup, *, layers: bool, batch_size: int
 ) -> ElementMeasurement:
     """Run every batch once as it is and once moved by every element, the identity among them as a control."""
-    watcher = LayerWatch(runner.model, group) if layers else None
+    watcher = LayerWatch(runner.model, group, runner.pools) if layers else None
     errors = [Errors() for _ in range(group.order)]
     change = [Errors() for _ in range(group.order)]
     spread, classes = Spread(), [[] for _ in range(group.order)]

@@ -1,7 +1,7 @@
 """Running a foreign network safely: evaluation mode, its own dtype and device, hooks that always come off."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -12,20 +12,30 @@ from equivision.errors import EquivisionError, ShapeError
 
 #: Called for every module that has run: (its key, module, its inputs, its output).
 Visitor = Callable[[str, nn.Module, tuple[object, ...], object], None]
+#: What is to be compared besides the outputs of some layers: a function of the output, by the name of the layer.
+Pools = Mapping[str, Callable[[Tensor], Tensor]]
+
+
+class Pooled(nn.Module):
+    """Stands for the layer whose pooled output is compared."""
 
 
 @contextmanager
-def watch(model: nn.Module, visit: Visitor) -> Iterator[None]:
+def watch(model: nn.Module, visit: Visitor, pools: Pools | None = None) -> Iterator[None]:
     """Report the output of every module inside ``model``, in the order in which they finish.
 
     The key of a module is its path; calls after the first add their number. A container that only hands on the output
-    of its last part is left out, and so is a module that returns its input untouched.
+    of its last part is left out, and so is a module that returns its input untouched. Where there is a pool for the
+    output of a module, what it makes of the output is reported, too, as ``<path>, pooled``.
     """
+    pooled, stand_in = pools or {}, Pooled()
     calls: Counter[str] = Counter()
     last: list[tuple[object, int]] = [(None, 0)]
 
     def hook_for(name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
         def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            if name in pooled and isinstance(output, Tensor):
+                visit(f"{name}, pooled", stand_in, (), pooled[name](output))
             if isinstance(output, Tensor):
                 before, version = last[0]
                 last[0] = (output, output._version)
@@ -50,8 +60,9 @@ def watch(model: nn.Module, visit: Visitor) -> Iterator[None]:
 class Runner:
     """A network together with the dtype and the device of its parameters."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, pools: Pools | None = None) -> None:
         self.model = model
+        self.pools = getattr(model, "pooled_outputs", None) if pools is None else pools
         tensors = [*model.parameters(), *model.buffers()]
         self._like = next((t for t in tensors if t.is_floating_point()), None)
 

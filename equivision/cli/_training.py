@@ -311,7 +311,7 @@ class TrainingCLI(LightningCLI):
     def _show_epoch(self, row: dict[str, int | float]) -> None:
         bar = self.trainer.progress_bar_callback
         write = say if bar is None else bar.print
-        names = ["epoch", *(name for name in row if "/" in name), "lr", "seconds"]
+        names = ["epoch", *(name for name in row if name.count("/") == 1), "lr", "seconds"]
         if not hasattr(self, "_header"):
             self._header = names
             write("  ".join(name.rjust(max(len(name), 7)) for name in names))

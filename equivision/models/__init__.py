@@ -23,6 +23,11 @@ from equivision.models._hyper_mains import PreActivation as PreActivation
 from equivision.models._hyper_mains import p4cnn_98k as p4cnn_98k
 from equivision.models._hyper_mains import small_p4cnn as small_p4cnn
 from equivision.models._hyper_mains import small_z2cnn as small_z2cnn
+from equivision.models._implicit import FeatureGroupNet as FeatureGroupNet
+from equivision.models._implicit import FeatureGroupResNet as FeatureGroupResNet
+from equivision.models._implicit import ien_cnn as ien_cnn
+from equivision.models._implicit import ien_resnet18 as ien_resnet18
+from equivision.models._implicit import ien_vgg as ien_vgg
 from equivision.models._pn_study import PnNet as PnNet
 from equivision.models._pn_study import pn_cnn as pn_cnn
 from equivision.models._pn_study import pn_z2cnn as pn_z2cnn

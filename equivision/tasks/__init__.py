@@ -8,6 +8,8 @@ require("torchmetrics", "torchmetrics", "training", extra="train")
 from equivision.tasks._checkpoint import SafeCheckpointIO as SafeCheckpointIO  # noqa: E402
 from equivision.tasks._checkpoint import read_checkpoint as read_checkpoint  # noqa: E402
 from equivision.tasks._classification import ClassificationTask as ClassificationTask  # noqa: E402
+from equivision.tasks._classification import Objective as Objective  # noqa: E402
+from equivision.tasks._implicit import ImplicitTraining as ImplicitTraining  # noqa: E402
 from equivision.tasks._memory import keep_freed_memory as keep_freed_memory  # noqa: E402
 from equivision.tasks._phases import TwoPhaseAveraging as TwoPhaseAveraging  # noqa: E402
 from equivision.tasks._record import RunRecorder as RunRecorder  # noqa: E402

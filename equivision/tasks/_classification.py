@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import lightning
 import torch
@@ -15,6 +15,14 @@ from equivision.tasks._build import build_model, check_model, check_plain
 from equivision.tasks._checkpoint import read_checkpoint
 
 Images = Float[Tensor, "batch channel height width"]
+
+
+class Objective(Protocol):
+    """What a training step asks the network for, instead of its logits for the images of the batch alone."""
+
+    def __call__(self, images: Images, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Logits, their labels, what is added to the cross-entropy, and what is logged for the epoch, by name."""
+        ...
 
 
 class ClassificationTask(lightning.LightningModule):
@@ -43,6 +51,9 @@ class ClassificationTask(lightning.LightningModule):
         gamma: that factor.
         channels_last: whether images are laid out channels last in memory. Layers of ours and of torch then keep their
             feature maps so, with the same numbers to rounding; narrow networks train faster (guide/speed.md).
+
+    Attributes:
+        objective: None, or what callbacks such as :class:`ImplicitTraining` put in the place of a plain pass.
 
     Raises:
         ConfigError: an argument is not valid, the model cannot be built, or it does not take images of that size.
@@ -109,6 +120,7 @@ class ClassificationTask(lightning.LightningModule):
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = nn.ModuleList()
         self._test_names: tuple[str, ...] = ()
+        self.objective: Objective | None = None
 
     def forward(self, images: Images) -> Float[Tensor, "batch num_classes"]:
         """Logits."""
@@ -117,10 +129,16 @@ class ClassificationTask(lightning.LightningModule):
         return self.model(images)
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
-        """Mean cross-entropy of a batch."""
+        """Mean cross-entropy of a batch, and what the objective adds."""
         images, labels = batch
-        logits = self(images)
-        loss = self._loss(logits, labels)
+        if self.objective is None:
+            logits = self(images)
+            loss = self._loss(logits, labels)
+        else:
+            logits, labels, penalty, parts = self.objective(images, labels)
+            loss = self._loss(logits, labels) + penalty
+            for name, value in parts.items():
+                self._log_epoch(name, value.detach(), len(labels))
         self.train_accuracy(logits, labels)
         self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(labels))
         self._log_epoch("train/loss", loss.detach(), len(labels))

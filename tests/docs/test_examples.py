@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,10 @@ def test_subgroups(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/subgroups.py")], tmp_path)
     assert "D4 has 10 subgroups" in printed
     assert "left cosets of {e, m}:  {e, m} {r, r m} {r^2, r^2 m} {r^3, r^3 m}" in printed
+
+
+def test_learn_equivariance(tmp_path: Path) -> None:
+    """The layers come closer to equivariance with the loss than with turned copies alone."""
+    printed = run([str(ROOT / "examples/learn_equivariance.py")], tmp_path)
+    losses = [float(number) for number in re.findall(r"'7': '([0-9.e+-]+)'", printed)]
+    assert losses[1] < losses[0] / 2

@@ -20,6 +20,7 @@ PACKAGES = (
         "functional",
         "nn",
         "hyper",
+        "implicit",
         "canonical",
         "continuous",
         "models",

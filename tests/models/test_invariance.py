@@ -13,7 +13,10 @@ from tests.convert.test_freeze import lively
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
 FAR = 1e-4  # nine orders of magnitude above what the exact networks reach
-PLAIN = {"z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1, "small_z2cnn": 1}
+PLAIN = {
+    "z2cnn": 1, "c_z2cnn": 1, "resnet44": 3, "pn_z2cnn": 1, "small_z2cnn": 1, "ien_cnn": 1, "ien_vgg": 3,
+    "ien_resnet18": 3,
+}  # fmt: skip
 BARE = ("small_p4cnn", "p4cnn_98k")
 #: Networks with generated weights, with options that make them small; and one whose weights take its symmetry away.
 HYPER = {
@@ -101,6 +104,15 @@ def test_cnn13(group: PlanarGroup) -> None:
     if group.order > 2:
         with pytest.raises(GridError, match="MaxPool2d: height 15"):
             net(random_input(3, (30, 30)))
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+@pytest.mark.parametrize(("name", "size"), [("ien_cnn", 28), ("ien_cnn", 32), ("ien_vgg", 32)])
+def test_baselines_of_implicit_equivariance(name: str, size: int, group: PlanarGroup) -> None:
+    x = random_input(1, (size, size))
+    net = lively(create_model(name, group=group, width=2, in_channels=1), x)
+    if group.order > 1:
+        assert_equivariant(net, x, group=group)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=str)
@@ -220,7 +232,8 @@ def test_a_network_is_exact_for_its_own_group_only() -> None:
 
 @pytest.mark.parametrize("name", sorted(PLAIN))
 def test_plain_networks_are_far_from_it(name: str) -> None:
-    net, x = randomize_(create_model(name, width=8).double().eval()), random_input(PLAIN[name], (28, 28))
+    size = 32 if name == "ien_vgg" else 28
+    net, x = randomize_(create_model(name, width=8).double().eval()), random_input(PLAIN[name], (size, size))
     for group in (C2, C4, D1, D4):
         assert worst_error(net, x, group) > FAR
     with pytest.raises(AssertionError, match="not equivariant under C4"):

@@ -23,7 +23,7 @@ def parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-PLAIN = ("z2cnn", "c_z2cnn", "resnet44", "pn_z2cnn", "small_z2cnn")
+PLAIN = ("z2cnn", "c_z2cnn", "resnet44", "pn_z2cnn", "small_z2cnn", "ien_resnet18")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 PN_STUDY = ("pn_z2cnn", "pn_cnn")
 STEERABLE = ("harmonic_cnn", "e2cnn")
@@ -43,6 +43,7 @@ DIGIT_MODELS = (
     *PN_STUDY,
     *STEERABLE,
     *BARE,
+    "ien_cnn",
     *HYPER[:3],
 )
 ANY_ORDER = ("pn_cnn", *STEERABLE, "resnet18", "resnet6", "wrn16_8")
@@ -56,7 +57,7 @@ def channels_of(name: str) -> int:
 
 def size_of(name: str) -> tuple[int, int]:
     """A size of images on which a model is exact."""
-    sizes = {"wrn16_8": 33, "he_resnet6": 32, "he_cnn13": 32, "he_wrn16_8": 96}
+    sizes = {"wrn16_8": 33, "ien_vgg": 32, "he_resnet6": 32, "he_cnn13": 32, "he_wrn16_8": 96}
     return (sizes.get(name, 28), sizes.get(name, 28))
 
 
@@ -66,7 +67,7 @@ def size_of(name: str) -> tuple[int, int]:
         ("z2cnn", 20, 25_210), ("c_z2cnn", 57, 25_603), ("p4cnn", 10, 24_810), ("g_p4cnn", 17, 25_255),
         ("gc_p4cnn", 30, 24_640), ("p4mcnn", 7, 24_202), ("alpha_p4cnn", 10, 73_130), ("f_p4cnn", 10, 29_462),
         ("a_p4cnn", 9, 20_746), ("dren", 10, 24_560), ("small_z2cnn", 16, 3_370), ("small_p4cnn", 16, 12_522),
-        ("p4cnn_98k", 20, 97_990), ("he_cnn", 20, 9_681_006),
+        ("p4cnn_98k", 20, 97_990), ("he_cnn", 20, 9_681_006), ("ien_cnn", 32, 10_882_186),
     ],
 )  # fmt: skip
 def test_parameter_counts(name: str, width: int, count: int) -> None:
