@@ -13,6 +13,8 @@ torch.Size([397, 1, 28, 28])
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from equivision.data._crops import context_side as context_side
+from equivision.data._crops import crop_and_resize as crop_and_resize
 from equivision.data._digits import read_digits as read_digits
 from equivision.data._folder import read_image_folder as read_image_folder
 from equivision.data._folder import read_pictures as read_pictures
@@ -30,6 +32,11 @@ from equivision.data._loader import training_loader as training_loader
 from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
 from equivision.data._root import data_folder as data_folder
+from equivision.data._sequence_files import find_sequences as find_sequences
+from equivision.data._sequence_files import read_got10k as read_got10k
+from equivision.data._sequence_files import read_otb as read_otb
+from equivision.data._sequences import TrackingSequence as TrackingSequence
+from equivision.data._sequences import rotating as rotating
 from equivision.data._splits import random_split as random_split
 from equivision.data._splits import stratified_split as stratified_split
 from equivision.data._variants import Variant as Variant

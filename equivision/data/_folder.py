@@ -8,14 +8,14 @@ from equivision.data._images import ImageData
 from equivision.data._pictures import PictureStack
 from equivision.errors import DataError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
 def _pictures_in(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
 
 
@@ -62,7 +62,7 @@ def read_image_folder(
             )
         pictures = _pictures_in(folder)
         if not pictures:
-            raise DataError(f"{folder} holds no pictures ({', '.join(_SUFFIXES)}): add some, or remove the folder")
+            raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): add some, or remove the folder")
         for path in pictures:
             stack.add(path, str(path.relative_to(root)), names.index(folder.name))
     return stack.finish(names)
@@ -90,7 +90,7 @@ def read_pictures(
     _check_folder(folder)
     pictures = _pictures_in(folder)
     if not pictures:
-        raise DataError(f"{folder} holds no pictures ({', '.join(_SUFFIXES)}): check the path")
+        raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): check the path")
     stack = PictureStack(str(folder), image_size=image_size, channels=channels, skip_bad=skip_bad)
     for path in pictures:
         stack.add(path, str(path.relative_to(folder)))

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from equivision.data._extras import require
 from equivision.data._images import ImageData, Skipped, image_data
@@ -49,6 +51,19 @@ def _grey_or_rgb(picture: Any, channels: int | None) -> Any:
     if channels is None:
         return picture.convert("L" if picture.mode in _GREY else "RGB")
     return picture.convert("L" if channels == 1 else "RGB")
+
+
+def read_rgb(path: Path) -> UInt8[Tensor, "3 height width"]:
+    """One picture as RGB bytes.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        picture = _grey_or_rgb(_open(path), 3)
+    except _Unreadable as error:
+        raise DataError(f"{path} cannot be read ({error}): fetch it again, or remove it") from error
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
 def _class_map(picture: Any) -> Any:

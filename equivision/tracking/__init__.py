@@ -1,0 +1,13 @@
+"""Following one target through a video: metrics and pictures.
+
+>>> import torch
+>>> from equivision.tracking import precision, success_auc
+>>> truth = torch.tensor([[10.0, 10.0, 20.0, 20.0]])
+>>> precision(truth + 1.0, truth)
+1.0
+"""
+
+from equivision.tracking._metrics import overlap as overlap
+from equivision.tracking._metrics import precision as precision
+from equivision.tracking._metrics import success_auc as success_auc
+from equivision.tracking._metrics import success_curve as success_curve
