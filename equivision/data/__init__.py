@@ -39,6 +39,7 @@ from equivision.data._sequences import TrackingSequence as TrackingSequence
 from equivision.data._sequences import rotating as rotating
 from equivision.data._splits import random_split as random_split
 from equivision.data._splits import stratified_split as stratified_split
+from equivision.data._synthetic import synthetic_sequences as synthetic_sequences
 from equivision.data._variants import Variant as Variant
 from equivision.data._variants import list_variants as list_variants
 from equivision.data._variants import named_variant as named_variant

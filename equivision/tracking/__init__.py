@@ -11,3 +11,5 @@ from equivision.tracking._metrics import overlap as overlap
 from equivision.tracking._metrics import precision as precision
 from equivision.tracking._metrics import success_auc as success_auc
 from equivision.tracking._metrics import success_curve as success_curve
+from equivision.tracking._pictures import contact_sheet as contact_sheet
+from equivision.tracking._pictures import write_video as write_video

@@ -1,0 +1,190 @@
+"""Frames with boxes drawn: a sheet to look at, a video."""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equivision._files import replacing
+from equivision.data import TrackingSequence
+from equivision.data._extras import require
+from equivision.errors import ConfigError, ShapeError
+
+Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
+
+# Told apart by most colour-blind people, and bright enough on photographs: Okabe and Ito, Color universal design, 2008.
+_COLOURS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#0072B2", "#FFFFFF")
+_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+
+
+def contact_sheet(
+    sequence: TrackingSequence,
+    tracks: Tracks,
+    path: str | Path | None = None,
+    *,
+    count: int = 12,
+    width: int = 240,
+) -> Any:
+    """Some frames of a sequence, evenly spaced from the first to the last, with boxes drawn and a legend.
+
+    Args:
+        sequence: what the trackers saw.
+        tracks: for each name, such as ``"truth"``, its boxes ``[frame, 4]`` or corners ``[frame, 4, 2]``.
+        path: picture file to write, too.
+        count: how many frames.
+        width: of one frame on the sheet, in pixels.
+
+    Returns:
+        The sheet, a ``PIL.Image.Image``.
+
+    Raises:
+        ConfigError: count is not positive.
+        ShapeError: a track does not have one box for each frame.
+        MissingExtraError: pillow is not installed.
+
+    >>> from equivision.data import synthetic_sequences
+    >>> sequence = synthetic_sequences(1, backgrounds="noise", frames=8)[0]
+    >>> contact_sheet(sequence, {"truth": sequence.boxes}, count=4).size
+    (964, 205)
+    """
+    if count < 1:
+        raise ConfigError(f"count={count}: a sheet needs at least one frame")
+    _check(sequence, tracks)
+    at = torch.linspace(0, len(sequence) - 1, min(count, len(sequence))).round().int().tolist()
+    pictures = [_frame(sequence, tracks, index, width) for index in at]
+    columns = min(4, len(pictures))
+    cell = (max(one.width for one in pictures) + 1, max(one.height for one in pictures) + 1)
+    legend = _legend(tracks, columns * cell[0])
+    rows = math.ceil(len(pictures) / columns)
+    sheet = _pil("Image").new("RGB", (columns * cell[0], rows * cell[1] + legend.height), "black")
+    sheet.paste(legend, (0, 0))
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        sheet.paste(picture, (column * cell[0], legend.height + row * cell[1]))
+    if path is not None:
+        with replacing(path) as temporary:
+            sheet.save(temporary, format=_format(Path(path)))
+    return sheet
+
+
+def write_video(
+    sequence: TrackingSequence,
+    tracks: Tracks,
+    path: str | Path,
+    *,
+    width: int = 320,
+    every: int = 1,
+    frames_per_second: float = 25.0,
+) -> None:
+    """All frames, with boxes drawn and a legend, as an animated picture that browsers play.
+
+    Args:
+        sequence: what the trackers saw.
+        tracks: as in :func:`contact_sheet`.
+        path: file to write: ``.webp`` is small, ``.gif`` has 256 colours, ``.png`` is large.
+        width: of the video, in pixels.
+        every: take each so-many-th frame; the target moves as fast as before.
+        frames_per_second: of the sequence.
+
+    Raises:
+        ConfigError: the ending of path is not known, or a number is not positive.
+        ShapeError: a track does not have one box for each frame.
+        MissingExtraError: pillow is not installed.
+    """
+    if every < 1 or not frames_per_second > 0:
+        raise ConfigError(f"every={every}, frames_per_second={frames_per_second}: both must be positive")
+    if Path(path).suffix.lower() not in _FORMATS:
+        raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_FORMATS)}")
+    _check(sequence, tracks)
+    legend = _legend(tracks, width)
+
+    def pictures() -> Iterator[Any]:
+        for index in range(0, len(sequence), every):
+            picture = _frame(sequence, tracks, index, width)
+            whole = _pil("Image").new("RGB", (width, picture.height + legend.height))
+            whole.paste(legend, (0, 0))
+            whole.paste(picture, (0, legend.height))
+            yield whole
+
+    stream = pictures()
+    first = next(stream)
+    with replacing(path) as temporary:
+        first.save(
+            temporary,
+            format=_format(Path(path)),
+            save_all=True,
+            append_images=stream,
+            duration=round(1000 * every / frames_per_second),
+            loop=0,
+        )
+
+
+def _pil(name: str) -> Any:
+    return require(f"PIL.{name}", "pillow", "drawing boxes on frames")
+
+
+def _format(path: Path) -> str:
+    known = _pil("Image").registered_extensions()
+    if path.suffix.lower() not in known:
+        raise ConfigError(f"path={str(path)!r}: pillow does not know this ending; use .png or .jpg")
+    return known[path.suffix.lower()]
+
+
+def _check(sequence: TrackingSequence, tracks: Tracks) -> None:
+    for name, track in tracks.items():
+        if tuple(track.shape) not in ((len(sequence), 4), (len(sequence), 4, 2)):
+            raise ShapeError(
+                f"tracks[{name!r}] has shape {tuple(track.shape)}: {sequence!r} needs boxes of shape "
+                f"[{len(sequence)}, 4], or corners of shape [{len(sequence)}, 4, 2]"
+            )
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _frame(sequence: TrackingSequence, tracks: Tracks, index: int, width: int) -> Any:
+    """One frame, scaled, with the boxes and its number."""
+    image = sequence.frame(index)
+    scale = width / image.shape[2]
+    picture = _pil("Image").fromarray(image.permute(1, 2, 0).numpy())
+    picture = picture.resize((width, max(1, round(image.shape[1] * scale))))
+    pen = _pil("ImageDraw").Draw(picture)
+    for number, track in enumerate(tracks.values()):
+        points = _corners(track[index]) * scale
+        if bool(points.isfinite().all()):
+            pen.line([tuple(point) for point in points[[0, 1, 2, 3, 0]].tolist()], fill=_colour(number), width=2)
+    text, font = str(index), _font()
+    pen.rectangle((0, 0, pen.textlength(text, font) + 4, 15), fill="black")
+    pen.text((2, 1), text, fill="white", font=font)
+    return picture
+
+
+def _corners(box: Tensor) -> Float[Tensor, "4 2"]:
+    if box.ndim == 2:
+        return box
+    x, y, width, height = box.tolist()
+    return torch.tensor([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
+
+
+def _font() -> Any:
+    return _pil("ImageFont").load_default(12)
+
+
+def _legend(tracks: Tracks, width: int) -> Any:
+    """The names beside their colours, in as many lines as they need."""
+    picture, font = _pil("Image").new("RGB", (width, 20 * max(1, len(tracks)))), _font()
+    pen = _pil("ImageDraw").Draw(picture)
+    x, y = 4, 0
+    for number, name in enumerate(tracks):
+        need = 18 + int(pen.textlength(name, font))
+        if x > 4 and x + need > width:
+            x, y = 4, y + 20
+        pen.rectangle((x, y + 5, x + 9, y + 14), fill=_colour(number))
+        pen.text((x + 14, y + 3), name, fill="white", font=font)
+        x += need + 10
+    return picture.crop((0, 0, width, y + 20))
