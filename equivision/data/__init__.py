@@ -40,6 +40,7 @@ from equivision.data._sequences import rotating as rotating
 from equivision.data._splits import random_split as random_split
 from equivision.data._splits import stratified_split as stratified_split
 from equivision.data._synthetic import synthetic_sequences as synthetic_sequences
+from equivision.data._tracking_pairs import TrackingPairs as TrackingPairs
 from equivision.data._variants import Variant as Variant
 from equivision.data._variants import list_variants as list_variants
 from equivision.data._variants import named_variant as named_variant
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from equivision.data._datamodules_files import ParquetDataModule as ParquetDataModule
     from equivision.data._datamodules_files import PictureDataModule as PictureDataModule
     from equivision.data._datamodules_files import PredictionDataModule as PredictionDataModule
+    from equivision.data._datamodules_tracking import SequenceFolderDataModule as SequenceFolderDataModule
+    from equivision.data._datamodules_tracking import SyntheticTrackingDataModule as SyntheticTrackingDataModule
+    from equivision.data._datamodules_tracking import TrackingDataModule as TrackingDataModule
 
 _LIGHTNING = {
     "DigitsDataModule": "_datamodules",
@@ -65,6 +69,9 @@ _LIGHTNING = {
     "ParquetDataModule": "_datamodules_files",
     "PictureDataModule": "_datamodules_files",
     "PredictionDataModule": "_datamodules_files",
+    "SequenceFolderDataModule": "_datamodules_tracking",
+    "SyntheticTrackingDataModule": "_datamodules_tracking",
+    "TrackingDataModule": "_datamodules_tracking",
 }
 
 

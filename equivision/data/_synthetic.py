@@ -174,8 +174,8 @@ class _Thing:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """Draws the frames of a sequence: a window on a picture, turned by quarters and mirrored; things before it, the last
-    one in front; a light.
+    """Draws the frames of a sequence: a window on a picture, mirrored and turned by quarters; things, the last one in
+    front; a light over all.
     """
 
     picture: Image
