@@ -96,7 +96,7 @@ class _Draws:
 
     def choice(self, count: int) -> int:
         """A whole number from 0 to below count."""
-        return min(int(self.one(0, count)), count - 1)
+        return min(int(self.one(0.0, float(count))), count - 1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _Swing:
     frequency: float
     phase: float
 
-    def __call__(self, t: float) -> float:
+    def __call__(self, t: int) -> float:
         return self.middle + self.extent * math.sin(2 * math.pi * (self.frequency * t + self.phase))
 
 
@@ -223,14 +223,14 @@ def _sequence(
 
 def _thing(draws: _Draws, pictures: Sequence[Image], size: tuple[int, int], turn: float, zoom: float) -> _Thing:
     large, aspect, upright = draws.one(0.09, 0.2) * min(size), draws.one(0.5, 1.0), draws.choice(2)
-    bumps, phases = draws.many(-0.15, 0.15, 4) / torch.arange(1, 5), draws.many(0, 2 * math.pi, 4)
+    bumps, phases = draws.many(-0.15, 0.15, 4) / torch.arange(1, 5), draws.many(0.0, 2 * math.pi, 4)
     angles = torch.arange(_OUTLINE, dtype=torch.float64) * (2 * math.pi / _OUTLINE)
     outline = 1 + bumps @ torch.cos(torch.arange(2, 6)[:, None] * angles + phases[:, None])
 
     def swing(length: int) -> _Swing:
         extent = max(draws.one(0.2, 1.0) * (length / 2 - large * zoom), 1.0)
         fastest = draws.one(0.02, 0.1) * 2 * large
-        return _Swing(length / 2, extent, fastest / (2 * math.pi * extent), draws.one(0, 1))
+        return _Swing(length / 2, extent, fastest / (2 * math.pi * extent), draws.one(0.0, 1.0))
 
     return _Thing(
         half=(large * aspect, large) if upright else (large, large * aspect),
@@ -238,7 +238,7 @@ def _thing(draws: _Draws, pictures: Sequence[Image], size: tuple[int, int], turn
         x=swing(size[1]),
         y=swing(size[0]),
         rate=draws.one(-turn, turn),
-        log_scale=_Swing(0.0, math.log(zoom), draws.one(0.003, 0.015), draws.one(0, 1)),
+        log_scale=_Swing(0.0, math.log(zoom), draws.one(0.003, 0.015), draws.one(0.0, 1.0)),
         texture=_piece(draws, pictures)
         if pictures and draws.choice(2)
         else _waves(draws, _TEXTURE, number=16, cycles=4.0),
@@ -247,8 +247,8 @@ def _thing(draws: _Draws, pictures: Sequence[Image], size: tuple[int, int], turn
 
 def _scene(draws: _Draws, pictures: Sequence[Image], things: tuple[_Thing, ...], size: tuple[int, int]) -> _Scene:
     quarters, mirrored = draws.choice(4), bool(draws.choice(2))
-    light = _Swing(0.95, 0.05, draws.one(0, 0.02), draws.one(0, 1))
-    relative, motion = draws.one(0.5, 0.9), draws.many(0, 1, 2, 3).tolist()
+    light = _Swing(0.95, 0.05, draws.one(0.0, 0.02), draws.one(0.0, 1.0))
+    relative, motion = draws.one(0.5, 0.9), draws.many(0.0, 1.0, 2, 3).tolist()
     picture = pictures[draws.choice(len(pictures))] if pictures else _waves(draws, 256, number=48, cycles=20.0)
     side = relative * min(picture.shape[1:])
     y, x = (
@@ -259,22 +259,27 @@ def _scene(draws: _Draws, pictures: Sequence[Image], things: tuple[_Thing, ...],
 
 
 def _piece(draws: _Draws, pictures: Sequence[Image]) -> UInt8[Tensor, "3 texture texture"]:
-    """A square cut from one of the pictures."""
-    picture = pictures[draws.choice(len(pictures))]
-    height, width = picture.shape[1:]
-    side = draws.one(0.1, 0.4) * min(height, width)
-    centre = (draws.one(side / 2, width - side / 2), draws.one(side / 2, height - side / 2))
-    return (crop_and_resize(picture, centre, side, _TEXTURE, fill=0.5) * 255).round().to(torch.uint8)
+    """A square cut from one of the pictures: of four at random the one with the most contrast."""
+
+    def cut() -> Float[Tensor, "3 texture texture"]:
+        picture = pictures[draws.choice(len(pictures))]
+        height, width = picture.shape[1:]
+        side = draws.one(0.1, 0.4) * min(height, width)
+        centre = (draws.one(side / 2, width - side / 2), draws.one(side / 2, height - side / 2))
+        return crop_and_resize(picture, centre, side, _TEXTURE, fill=0.5)
+
+    best = max((cut() for _ in range(4)), key=lambda piece: piece.std().item())
+    return (best * 255).round().to(torch.uint8)
 
 
 def _waves(draws: _Draws, size: int, *, number: int, cycles: float) -> UInt8[Tensor, "3 size size"]:
     """A sum of coloured plane waves with up to so many cycles along a side, long ones stronger."""
     at = (torch.arange(size, dtype=torch.float64) + 0.5) / size
     mean, grey = draws.many(0.3, 0.7, 3), draws.one(0.3, 0.9)
-    lengths, directions, phases = cycles ** draws.many(0, 1, number), *draws.many(0, math.pi, 2, number)
+    lengths, directions, phases = cycles ** draws.many(0.0, 1.0, number), *draws.many(0.0, math.pi, 2, number)
     along = (lengths * directions.cos())[:, None, None] * at + (lengths * directions.sin())[:, None, None] * at[:, None]
     waves = torch.cos(2 * math.pi * along + 2 * phases[:, None, None]) / lengths.sqrt()[:, None, None]
-    colours = grey * draws.many(-1, 1, number) + (1 - grey) * draws.many(-1, 1, 3, number)
+    colours = grey * draws.many(-1.0, 1.0, number) + (1 - grey) * draws.many(-1.0, 1.0, 3, number)
     mixed = torch.einsum("ck,kyx->cyx", colours, waves)
     mixed = mixed / mixed.std() * 0.22 + mean[:, None, None]
     return (mixed.clamp(0, 1) * 255).round().to(torch.uint8)

@@ -18,7 +18,7 @@ Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
 
 # Told apart by most colour-blind people, and bright enough on photographs: Okabe and Ito, Color universal design, 2008.
 _COLOURS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#0072B2", "#FFFFFF")
-_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+_ANIMATED = (".gif", ".webp")  # pillow writes these frame by frame
 
 
 def contact_sheet(
@@ -85,7 +85,7 @@ def write_video(
     Args:
         sequence: what the trackers saw.
         tracks: as in :func:`contact_sheet`.
-        path: file to write: ``.webp`` is small, ``.gif`` has 256 colours, ``.png`` is large.
+        path: file to write: ``.webp`` is small, ``.gif`` has 256 colours.
         width: of the video, in pixels.
         every: take each so-many-th frame; the target moves as fast as before.
         frames_per_second: of the sequence.
@@ -97,8 +97,8 @@ def write_video(
     """
     if every < 1 or not frames_per_second > 0:
         raise ConfigError(f"every={every}, frames_per_second={frames_per_second}: both must be positive")
-    if Path(path).suffix.lower() not in _FORMATS:
-        raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_FORMATS)}")
+    if Path(path).suffix.lower() not in _ANIMATED:
+        raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_ANIMATED)}")
     _check(sequence, tracks)
     legend = _legend(tracks, width)
 

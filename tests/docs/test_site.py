@@ -29,6 +29,7 @@ PACKAGES = (
         "analysis",
         "convert",
         "data",
+        "tracking",
         "tasks",
     ),
     *("export", "errors"),
