@@ -277,10 +277,11 @@ def _waves(draws: _Draws, size: int, *, number: int, cycles: float) -> UInt8[Ten
     at = (torch.arange(size, dtype=torch.float64) + 0.5) / size
     mean, grey = draws.many(0.3, 0.7, 3), draws.one(0.3, 0.9)
     lengths, directions, phases = cycles ** draws.many(0.0, 1.0, number), *draws.many(0.0, math.pi, 2, number)
-    along = (lengths * directions.cos())[:, None, None] * at + (lengths * directions.sin())[:, None, None] * at[:, None]
-    waves = torch.cos(2 * math.pi * along + 2 * phases[:, None, None]) / lengths.sqrt()[:, None, None]
     colours = grey * draws.many(-1.0, 1.0, number) + (1 - grey) * draws.many(-1.0, 1.0, 3, number)
-    mixed = torch.einsum("ck,kyx->cyx", colours, waves)
+    x = 2 * math.pi * (lengths * directions.cos())[:, None] * at + 2 * phases[:, None]
+    y = 2 * math.pi * (lengths * directions.sin())[:, None] * at
+    weights = colours / lengths.sqrt()
+    mixed = (weights[:, None] * y.cos().T) @ x.cos() - (weights[:, None] * y.sin().T) @ x.sin()  # of cos(x + y)
     mixed = mixed / mixed.std() * 0.22 + mean[:, None, None]
     return (mixed.clamp(0, 1) * 255).round().to(torch.uint8)
 

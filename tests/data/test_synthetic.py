@@ -50,7 +50,7 @@ def test_targets_move_turn_and_scale() -> None:
 
 
 def test_targets_stay_in_the_frame() -> None:
-    for sequence in synthetic_sequences(20, backgrounds="noise", frames=300, size=(100, 130), distractors=0):
+    for sequence in synthetic_sequences(10, backgrounds="noise", frames=300, size=(100, 130), distractors=0):
         assert (sequence.boxes[:, :2] > -20).all()
         centres = sequence.boxes[:, :2] + sequence.boxes[:, 2:] / 2
         assert (centres > 0).all()

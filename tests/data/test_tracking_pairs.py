@@ -111,7 +111,7 @@ SMALL = {"exemplar_size": 31, "search_size": 63, "shift": 8.0}
 def test_every_epoch_has_new_pairs_and_validation_the_same() -> None:
     module = TrackingDataModule(
         [bright(n) for n in (4, 5, 6, 7)], val_size=1, pairs_per_epoch=6, val_pairs=9, batch_size=4, **SMALL
-    )  # type: ignore[arg-type]
+    )
     module.setup("fit")
     assert [len(part) for part in module.split] == [3, 1]
     assert set(module.split[0] + module.split[1]) == set(module.sequences)
@@ -134,7 +134,7 @@ def test_every_epoch_has_new_pairs_and_validation_the_same() -> None:
 
 
 def test_a_resumed_epoch_goes_on_where_it_stopped() -> None:
-    module = TrackingDataModule([bright()], pairs_per_epoch=6, batch_size=2, **SMALL)  # type: ignore[arg-type]
+    module = TrackingDataModule([bright()], pairs_per_epoch=6, batch_size=2, **SMALL)
     whole = [offset for _, _, offset in module.train_dataloader()]
     loader = module.train_dataloader()
     stopped = iter(loader)
