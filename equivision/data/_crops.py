@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Shaped
+from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor
 
 from equivision.data._images import as_float
@@ -29,7 +29,7 @@ def crop_and_resize(
     side: float,
     size: int,
     fill: float | Float[Tensor, " channel"] | None = None,
-) -> Float32[Tensor, "channel size size"] | Float[Tensor, "channel size size"]:
+) -> Float[Tensor, "channel size size"]:
     r"""A square of the image, resampled to ``size`` times ``size`` pixels.
 
     .. math:: y_j = \sum_i \Lambda\big((i + 1/2 - p_j) / s\big) x_i \big/ \sum_i \Lambda\big((i + 1/2 - p_j) / s\big),
@@ -53,7 +53,7 @@ def crop_and_resize(
         exact under quarter turns and reflections of the image together with the centre.
 
     Raises:
-        ShapeError: the image does not have three axes.
+        ShapeError: the image does not have three axes, or holds other numbers.
         ConfigError: the square or the size is not positive, or the centre is not finite.
 
     >>> image = torch.arange(12.0).reshape(1, 3, 4)
@@ -62,8 +62,11 @@ def crop_and_resize(
     >>> crop_and_resize(image, (0.0, 0.5), 2.0, 2, fill=-1.0)[0, 0].tolist()  # half a pixel up, left half outside
     [-1.0, -0.5]
     """
-    if image.ndim != 3 or not image.numel():
-        raise ShapeError(f"image has shape {tuple(image.shape)}: crop_and_resize needs [channel, height, width]")
+    if image.ndim != 3 or not image.numel() or not (image.is_floating_point() or image.dtype == torch.uint8):
+        raise ShapeError(
+            f"image has shape {tuple(image.shape)} and type {image.dtype}: crop_and_resize needs bytes or floats, "
+            "[channel, height, width]"
+        )
     if not (math.isfinite(side) and side > 0 and size > 0 and all(map(math.isfinite, centre))):
         raise ConfigError(
             f"centre={tuple(centre)}, side={side}, size={size}: the centre must be finite, side and size positive"

@@ -49,7 +49,7 @@ def contact_sheet(
     >>> from equivision.data import synthetic_sequences
     >>> sequence = synthetic_sequences(1, backgrounds="noise", frames=8)[0]
     >>> contact_sheet(sequence, {"truth": sequence.boxes}, count=4).size
-    (964, 205)
+    (964, 201)
     """
     if count < 1:
         raise ConfigError(f"count={count}: a sheet needs at least one frame")

@@ -108,6 +108,8 @@ def test_errors() -> None:
     image = torch.rand(3, 8, 8)
     with pytest.raises(ShapeError, match=r"image has shape \(8, 8\)"):
         crop_and_resize(image[0], (4.0, 4.0), 4.0, 4)
+    with pytest.raises(ShapeError, match=r"type torch.int64: crop_and_resize needs bytes or floats"):
+        crop_and_resize(image.long(), (4.0, 4.0), 4.0, 4)
     for centre, side, size in (((4.0, math.nan), 4.0, 4), ((4.0, 4.0), 0.0, 4), ((4.0, 4.0), 4.0, 0)):
         with pytest.raises(ConfigError, match="the centre must be finite, side and size positive"):
             crop_and_resize(image, centre, side, size)
