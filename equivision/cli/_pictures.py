@@ -1,9 +1,8 @@
 """Pictures prepared for a trained network."""
 
-import re
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from equivision.cli._screen import complain
 from equivision.data import ImageData, read_pictures
@@ -11,6 +10,18 @@ from equivision.errors import ConfigError, DataError
 from equivision.tasks import ClassificationTask
 
 _LISTED = 10
+
+
+def leave_out_bad(data: Any) -> None:
+    """Let ``--skip-bad`` reach the parsed options of a data module, in place.
+
+    Raises:
+        ConfigError: the module has no such option.
+    """
+    options = data.get("init_args") or {}
+    if "skip_bad" not in options:
+        raise ConfigError(f"--skip-bad: {data['class_path']} has no option skip_bad: leave --skip-bad out")
+    options["skip_bad"] = True
 
 
 def read_like_training(task: ClassificationTask, folder: Path, *, skip_bad: bool) -> ImageData:
@@ -37,7 +48,7 @@ def read_like_training(task: ClassificationTask, folder: Path, *, skip_bad: bool
         data = read_pictures(folder, image_size=size[0], channels=kind, skip_bad=True)
     if not data.skipped:
         return data
-    bad = [f"{one.name} ({re.sub(' <_io.*?>', '', one.reason)})" for one in data.skipped]
+    bad = [f"{one.name} ({one.reason})" for one in data.skipped]
     listed = ", ".join(bad[:_LISTED]) + (f" and {len(bad) - _LISTED} more" if len(bad) > _LISTED else "")
     text = f"{len(bad)} of {len(bad) + len(data)} pictures in {folder} cannot be read: {listed}"
     if not skip_bad:

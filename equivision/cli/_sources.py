@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from equivision.cli import _runs
-from equivision.cli._pictures import read_like_training
+from equivision.cli._pictures import leave_out_bad, read_like_training
 from equivision.cli._training import TrainingParser, from_data
 from equivision.errors import ConfigError
 from equivision.tasks import ClassificationTask
@@ -31,7 +31,7 @@ def add_sources(parser: TrainingParser, arguments: list[str]) -> None:
     text = "Folder of a run: its best checkpoint, where --ckpt_path names no other, and its data."
     add("--run_dir", type=str | None, default=None, help=text)
     add("--images", type=str | None, default=None, help="Folder of pictures, without classes, instead of --data.")
-    add("--skip-bad", action="store_true", help="Leave out pictures that cannot be read.")
+    add("--skip-bad", "--skip_bad", action="store_true", help="Leave out pictures that cannot be read.")
     add("--num_images", type=int, default=64, help="How many images to use.")
     add("--variant", type=str | None, default=None, help="Which variant of the test images; by default the first.")
     if any(argument.split("=")[0] == "--images" for argument in arguments):
@@ -43,13 +43,15 @@ def add_sources(parser: TrainingParser, arguments: list[str]) -> None:
 
 
 def check_sources(options: Namespace) -> None:
-    """Raise ConfigError for options that do not go together."""
+    """Raise ConfigError for options that do not go together; let ``--skip-bad`` reach the data."""
     if options.images is not None and (checkpoint_of(options) is None or options.variant is not None):
         raise ConfigError(
             "--images goes with --ckpt_path or --run_dir, which says how to prepare the pictures, and without --variant"
         )
     if options.num_images < 1:
         raise ConfigError(f"--num_images {options.num_images}: at least one image is needed")
+    if options.skip_bad and options.images is None:
+        leave_out_bad(options.data)
 
 
 def checkpoint_of(options: Namespace) -> Path | None:

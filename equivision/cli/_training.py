@@ -13,6 +13,7 @@ import yaml
 from equivision import data as _data
 from equivision._files import atomic_write
 from equivision.cli import _runs
+from equivision.cli._pictures import leave_out_bad
 from equivision.cli._screen import columns, parser_message, quiet, say
 from equivision.data._extras import require
 from equivision.errors import ConfigError, DataError
@@ -125,6 +126,8 @@ class TrainingCLI(LightningCLI):
         """Add the options of run folders, and let the model follow the data."""
         text = "Folder of the run; by default runs/<data>-<model>."
         parser.add_argument("--run_dir", type=str | None, default=None, help=text)
+        text = "Leave out pictures that cannot be read, and list them; the same as --data.skip_bad true."
+        parser.add_argument("--skip-bad", "--skip_bad", action="store_true", help=text)
         if self._command == "fit":
             text = "Go on after the last complete epoch of the run in run_dir; start it if there is none."
             parser.add_argument("--resume", action="store_true", help=text)
@@ -139,7 +142,10 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning about arguments that do not come from ``sys.argv``."""
         self.config = parser.parse_args(args)
-        self._check_numbers(self.config[self._command])
+        config = self.config[self._command]
+        if config.skip_bad:
+            leave_out_bad(config.data)
+        self._check_numbers(config)
 
     def _parse_ckpt_path(self) -> None:
         """Lightning's own way with checkpoints is not used; see before_instantiate_classes."""
@@ -286,7 +292,7 @@ class TrainingCLI(LightningCLI):
         return yaml.safe_load(self._parser("fit").dump(config, skip_none=False, skip_validation=True))
 
     def _save_configuration(self, config: Any) -> None:
-        hidden = ("config", "resume", "overwrite", "ckpt_path")
+        hidden = ("config", "resume", "overwrite", "ckpt_path", "skip_bad")
         kept = {name: value for name, value in self._options(config).items() if name not in hidden}
         kept["run_dir"] = str(self.run_dir)
         if config.resume and self.checkpoint is not None:  # the run goes on with the seed that it was started with
@@ -392,9 +398,6 @@ def _seed(given: int | bool) -> int:
 
 def run(command: str, arguments: list[str]) -> int:
     """Run one of the three subcommands."""
-    skips = [argument for argument in arguments if command == "fit" and argument in ("--skip-bad", "--skip_bad")]
-    if skips:
-        arguments = [*(argument for argument in arguments if argument not in skips), "--data.skip_bad", "true"]
     with quiet():
         TrainingCLI(command, arguments)
     return 0

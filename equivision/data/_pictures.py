@@ -1,6 +1,7 @@
 """Decoding pictures and stacking them."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -36,7 +37,8 @@ def _open(content: bytes | Path) -> Any:
         picture.load()
         return operations.exif_transpose(picture)
     except (*_UNREADABLE, image_module.DecompressionBombError) as error:
-        raise _Unreadable(str(error) or type(error).__name__) from error
+        reason = re.sub(r" <_io\..*?>", "", str(error))  # pillow names the buffer that the bytes were read into
+        raise _Unreadable(reason or type(error).__name__) from error
 
 
 def _grey_or_rgb(picture: Any, channels: int | None) -> Any:
@@ -143,7 +145,7 @@ class PictureStack:
             if not self.skip_bad:
                 raise DataError(
                     f"{name} in {self.source} cannot be read ({error}): replace or remove it, or pass skip_bad=True "
-                    "(on the command line --data.skip_bad true) to leave such pictures out"
+                    "(on the command line --skip-bad) to leave such pictures out"
                 ) from error
             self._skipped.append(Skipped(self.source, name, str(error)))
             return
@@ -152,7 +154,8 @@ class PictureStack:
             (height, width), (height0, width0) = image.shape[:2], self._images[0].shape[:2]
             raise DataError(
                 f"the pictures in {self.source} differ in size: {self._names[0]} is {width0}x{height0}, {name} is "
-                f"{width}x{height}. Give image_size= to scale and crop all of them to one square"
+                f"{width}x{height}. Give image_size= (on the command line --data.image_size) to scale and crop all of "
+                "them to one square"
             )
         self._images.append(image)
         self._names.append(name)

@@ -53,6 +53,21 @@ def test_pictures_in_a_folder(trained: Path, tmp_path: Path, capsys) -> None:
     assert "3 images of 1 x 28 x 28" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("default")
+def test_pictures_in_folders_of_classes(tmp_path: Path, capsys) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            Image.new("L", (28, 28), 20 * i).save(tmp_path / name / f"{i}.png")
+    (tmp_path / "a" / "bad.png").touch()
+    command = ["audit", "--model", "small_p4cnn", "--data", "ImageFolderDataModule", "--data.root", str(tmp_path)]
+    command += ["--num_images", "1"]
+    assert main(command) == 2
+    assert "bad.png" in capsys.readouterr().err
+    assert main([*command, "--skip-bad"]) == 0
+    assert "skipped 1 of 13 pictures" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from equivision.cli import main
@@ -90,9 +91,35 @@ def test_pictures_that_cannot_be_read_can_be_left_out(tmp_path: Path, capsys) ->
     run = ["fit", *FOLDERS.split(), "--data.root", str(tmp_path / "pictures"), "--run_dir", str(tmp_path / "run")]
     run += ["--model.width", "2", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
     assert main(run) == 2
-    assert "bad.png" in capsys.readouterr().err
+    assert "a/bad.png in" in (error := capsys.readouterr().err)
+    assert "or pass skip_bad=True (on the command line --skip-bad)" in error
     assert main([*run, "--skip-bad"]) == 0
-    assert "weights" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "weights" in shown.out
+    assert "skipped 1 of 13 pictures in" in shown.err
+    assert "a/bad.png (cannot identify image file)" in shown.err
+    options = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert options["data"]["init_args"]["skip_bad"] is True
+    assert "skip_bad" not in options, "it says nothing that data does not say"
+    assert main([*run, "--resume", "--trainer.max_epochs", "2"]) == 2, "it goes on with the same pictures only"
+    assert "skip_bad" in capsys.readouterr().err
+    for command in ("validate", "test"):
+        assert main([command, *run[1:-6], "--skip-bad"]) == 0
+        assert "skipped 1 of 13" in capsys.readouterr().err
+        assert main([command, *run[1:-6]]) == 2
+
+
+def test_only_pictures_can_be_left_out(tmp_path: Path, capsys) -> None:
+    module = "lightning.pytorch.demos.boring_classes.BoringDataModule"
+    assert main(["fit", "--data", module, "--skip-bad", "--run_dir", str(tmp_path / "run")]) == 2
+    assert f"--skip-bad: {module} has no option skip_bad: leave --skip-bad out" in capsys.readouterr().err
+
+
+def test_the_help_shows_how_to_leave_pictures_out(capsys) -> None:
+    for command in ("fit", "validate", "test"):
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        assert "--skip-bad" in capsys.readouterr().out
 
 
 def test_data_that_the_checkpoint_was_not_trained_on(trained: Path, tmp_path: Path, capsys) -> None:

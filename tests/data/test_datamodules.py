@@ -270,7 +270,7 @@ def test_skipped_pictures_of_all_splits_are_listed_once(tmp_path: Path) -> None:
     write_classes(tmp_path / "test")
     for split in ("train", "test"):
         (tmp_path / split / "ant" / "bad.png").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match=r"bad.png in .*--data.skip_bad true"):
+    with pytest.raises(DataError, match=r"bad.png in .*on the command line --skip-bad"):
         ImageFolderDataModule(tmp_path).setup("fit")
     module = ImageFolderDataModule(tmp_path, val_size=2, skip_bad=True)
     assert module.skipped == ()

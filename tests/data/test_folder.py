@@ -141,7 +141,7 @@ def test_skipped_pictures_are_counted_and_listed(tmp_path: Path) -> None:
         data = read_pictures(tmp_path, skip_bad=True)
     assert data.names == ("good.png", "whole.png")
     assert [one.name for one in data.skipped] == bad
-    assert all(one.reason for one in data.skipped)
+    assert all(one.reason and "0x" not in one.reason for one in data.skipped), "no addresses of objects"
     assert {one.name: one.reason for one in data.skipped}["float.tif"] == "floating-point grey values"
 
 
