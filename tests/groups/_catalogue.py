@@ -40,5 +40,10 @@ PRODUCTS: list[FiniteGroup] = [
     _power(cyclic(3), 3),
 ]
 
+#: Every product of two of them that has at most 32 elements: for what is cheap to test.
+PAIRS: list[FiniteGroup] = [
+    direct_product(left, right) for left in PLANAR for right in PLANAR if left.order * right.order <= 32
+]
+
 GROUPS: list[FiniteGroup] = [*PLANAR, *PRODUCTS]
 SMALL: list[FiniteGroup] = [group for group in GROUPS if group.order <= 12]

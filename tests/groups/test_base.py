@@ -7,7 +7,7 @@ from jaxtyping import TypeCheckError
 from equivision import groups
 from equivision.errors import GroupMismatchError
 from equivision.groups import FiniteGroup, cyclic, dihedral, direct_product
-from tests.groups._catalogue import GROUPS
+from tests.groups._catalogue import GROUPS, PAIRS
 
 
 def test_the_catalogue_reaches_order_32_and_has_groups_that_do_not_commute() -> None:
@@ -68,6 +68,15 @@ class TestAxioms:
         names = [group.element_name(g) for g in range(group.order)]
         assert names[0] == "e"
         assert len(set(names)) == group.order
+
+
+def test_axioms_of_every_product_of_two() -> None:
+    axioms = TestAxioms()
+    for group in PAIRS:
+        axioms.test_closure_every_row_and_column_is_a_permutation(group)
+        axioms.test_associativity(group)
+        axioms.test_identity_and_inverses(group)
+        axioms.test_generators_reach_the_group(group)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=str)

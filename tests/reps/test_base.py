@@ -9,7 +9,7 @@ from equivision import groups, reps
 from equivision.errors import GroupMismatchError
 from equivision.groups import FiniteGroup, cyclic, dihedral
 from equivision.reps import Representation, irrep, irreps, multiplicities, quotient, regular, sign, trivial
-from tests.groups._catalogue import GROUPS
+from tests.groups._catalogue import GROUPS, PAIRS
 
 
 def representations(group: FiniteGroup) -> list[Representation]:
@@ -83,6 +83,13 @@ class TestEveryRepresentation:
                 rho.matrix(0)[0, 0] = 2
             with pytest.raises(AttributeError):
                 rho.group = cyclic(1)  # type: ignore[misc]
+
+
+def test_irreps_of_every_product_of_two() -> None:
+    every = TestEveryRepresentation()
+    for group in PAIRS:
+        every.test_is_a_homomorphism(group, list(irreps(group)))
+        every.test_is_orthogonal(group, list(irreps(group)))
 
 
 def test_reprs() -> None:

@@ -8,7 +8,7 @@ from jaxtyping import TypeCheckError
 from equivision.errors import GroupMismatchError
 from equivision.groups import DirectProduct, FiniteGroup, PlanarGroup, cyclic, dihedral, direct_product
 from equivision.reps import IrrepEntry, irrep, irrep_table, irreps, multiplicities, regular, sign, trivial
-from tests.groups._catalogue import GROUPS, PLANAR, PRODUCTS
+from tests.groups._catalogue import GROUPS, PAIRS, PLANAR, PRODUCTS
 
 
 def characters(group: FiniteGroup) -> np.ndarray:
@@ -59,6 +59,15 @@ class TestEveryGroup:
     def test_a_representation_is_the_sum_of_its_parts(self, group: FiniteGroup) -> None:
         for i, rho in enumerate(irreps(group)):
             assert multiplicities(rho + trivial(group))[i] == (2 if i == 0 else 1)
+
+
+def test_every_product_of_two() -> None:
+    every = TestEveryGroup()
+    for group in PAIRS:
+        every.test_schur_orthogonality_of_characters(group)
+        every.test_schur_orthogonality_of_matrix_entries(group)
+        every.test_what_commutes_is_a_copy_of_the_type(group)
+        every.test_they_fill_the_regular_representation(group)
 
 
 @pytest.mark.parametrize("group", PLANAR, ids=str)
