@@ -132,12 +132,18 @@ def check_torchrun(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Non
     check_equivision(arguments[at + 2 :], monkeypatch)
 
 
+def check_source(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The virtual environment that the Makefile and the first page make."""
+    assert arguments == [".venv/bin/activate"]
+
+
 CHECKS: dict[str, Callable[[list[str], pytest.MonkeyPatch], None]] = {
     "equivision": check_equivision,
     "make": check_make,
     "python": check_python,
     "pip": check_pip,
     "torchrun": check_torchrun,
+    "source": check_source,
 }
 
 
