@@ -6,6 +6,11 @@ from equivision.filters._permute import reversed_axes as reversed_axes
 from equivision.filters._permute import slot_and_tap_table as slot_and_tap_table
 from equivision.filters._permute import tap_table as tap_table
 from equivision.filters._sample import sampling_matrices as sampling_matrices
+from equivision.filters._scale import HermiteBasis as HermiteBasis
+from equivision.filters._scale import LogPolarBasis as LogPolarBasis
+from equivision.filters._scale import ScaleBasis as ScaleBasis
+from equivision.filters._scale import discrete_gaussian as discrete_gaussian
+from equivision.filters._scale import scale_windows as scale_windows
 from equivision.filters._steerable import KernelPlan as KernelPlan
 from equivision.filters._steerable import RegularPlan as RegularPlan
 from equivision.filters._steerable import kernel_basis as kernel_basis
