@@ -21,6 +21,7 @@ from equivision import implicit as implicit
 from equivision import models as models
 from equivision import nn as nn
 from equivision import reps as reps
+from equivision import scale as scale
 from equivision import testing as testing
 from equivision.analysis import cost as cost
 from equivision.audit import audit as audit

@@ -39,6 +39,7 @@ from equivision.data._sequences import TrackingSequence as TrackingSequence
 from equivision.data._sequences import rotating as rotating
 from equivision.data._splits import random_split as random_split
 from equivision.data._splits import stratified_split as stratified_split
+from equivision.data._stl10 import read_stl10 as read_stl10
 from equivision.data._synthetic import synthetic_sequences as synthetic_sequences
 from equivision.data._tracking_pairs import TrackingPairs as TrackingPairs
 from equivision.data._variants import Variant as Variant
@@ -49,12 +50,14 @@ if TYPE_CHECKING:
     from equivision.data._datamodules import DigitsDataModule as DigitsDataModule
     from equivision.data._datamodules import ImageDataModule as ImageDataModule
     from equivision.data._datamodules import MNISTDataModule as MNISTDataModule
+    from equivision.data._datamodules import ScaleMNISTDataModule as ScaleMNISTDataModule
     from equivision.data._datamodules import Splits as Splits
     from equivision.data._datamodules_files import HubDataModule as HubDataModule
     from equivision.data._datamodules_files import ImageFolderDataModule as ImageFolderDataModule
     from equivision.data._datamodules_files import ParquetDataModule as ParquetDataModule
     from equivision.data._datamodules_files import PictureDataModule as PictureDataModule
     from equivision.data._datamodules_files import PredictionDataModule as PredictionDataModule
+    from equivision.data._datamodules_files import STL10DataModule as STL10DataModule
     from equivision.data._datamodules_tracking import SequenceFolderDataModule as SequenceFolderDataModule
     from equivision.data._datamodules_tracking import SyntheticTrackingDataModule as SyntheticTrackingDataModule
     from equivision.data._datamodules_tracking import TrackingDataModule as TrackingDataModule
@@ -63,6 +66,7 @@ _LIGHTNING = {
     "DigitsDataModule": "_datamodules",
     "ImageDataModule": "_datamodules",
     "MNISTDataModule": "_datamodules",
+    "ScaleMNISTDataModule": "_datamodules",
     "Splits": "_datamodules",
     "HubDataModule": "_datamodules_files",
     "ImageFolderDataModule": "_datamodules_files",
@@ -72,6 +76,7 @@ _LIGHTNING = {
     "SequenceFolderDataModule": "_datamodules_tracking",
     "SyntheticTrackingDataModule": "_datamodules_tracking",
     "TrackingDataModule": "_datamodules_tracking",
+    "STL10DataModule": "_datamodules_files",
 }
 
 

@@ -13,6 +13,7 @@ from equivision.data._hub import read_hub
 from equivision.data._images import ImageData
 from equivision.data._parquet import find_parquet, read_parquet
 from equivision.data._root import data_folder
+from equivision.data._stl10 import read_stl10
 from equivision.errors import DataError
 
 
@@ -208,3 +209,21 @@ class PredictionDataModule(ImageDataModule):
     def load(self) -> Splits:
         """No images to train on, but their shape and classes."""
         return Splits(self._empty, None, None)
+
+
+class STL10DataModule(PictureDataModule):
+    """STL-10: 5,000 colour pictures of 96x96 to train on, 8,000 for testing, ten classes (:func:`read_stl10`).
+
+    Args:
+        root: folder of the binary files; by default ``stl10_binary`` below the environment variable EQUIVISION_DATA.
+        **options: see :class:`PictureDataModule`; pictures are not scaled, so ``image_size`` and ``channels`` do
+            nothing.
+    """
+
+    def __init__(self, root: str | Path | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.root = root
+
+    def read(self, split: str, class_names: Sequence[str] | None, channels: Literal[1, 3] | None) -> ImageData:
+        """Read one split."""
+        return read_stl10(self.root, split)

@@ -1,6 +1,7 @@
-"""Rotated, 90-degree and reflected variants of a data set, fixed by a seed."""
+"""Rotated, 90-degree, reflected and scaled variants of a data set, fixed by a seed."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,12 +12,12 @@ from torch import Tensor
 from equivision.data._images import as_float
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError, ShapeError
-from equivision.functional import rotate
+from equivision.functional import rescale, rotate
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How the images of a data set are moved: first reversed, then turned counter-clockwise about their centre.
+    """How the images of a data set are moved: reversed, then turned counter-clockwise and scaled about their centre.
 
     What happens to an image depends on ``seed`` and on its index only: not on the batch it comes in, on the order, on
     the number of workers, or on the versions of the packages.
@@ -27,7 +28,10 @@ class Variant:
         flip: whether the order of the rows is reversed (upside down): ``"never"``, ``"always"``, or ``"random"``, with
             probability 1/2 for each image.
         seed: of the random angles and flips.
-        padding: what comes in from outside the picture: ``"zeros"``, ``"border"`` or ``"reflection"``.
+        padding: what comes in from outside a turned picture: ``"zeros"``, ``"border"`` or ``"reflection"``.
+        scale: by how much images are enlarged on their canvas, a number for all; or two, between which there is one for
+            each image, uniform. Bicubic, antialiased, zeros outside.
+        upsample: how many times every pixel is repeated in both directions, at the end; a whole number.
 
     Multiples of 90 degrees are exact (the pixels move, ``torch.rot90``); all other angles are interpolated bilinearly.
 
@@ -40,6 +44,8 @@ class Variant:
     flip: Literal["never", "always", "random"] = "never"
     seed: int = 0
     padding: Literal["zeros", "border", "reflection"] = "zeros"
+    scale: float | tuple[float, float] = 1.0
+    upsample: int = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.angle, str) and self.angle not in ("uniform", "quarters"):
@@ -48,20 +54,36 @@ class Variant:
             raise ConfigError(f"flip={self.flip!r}: choose 'never', 'always' or 'random'")
         if self.padding not in ("zeros", "border", "reflection"):
             raise ConfigError(f"padding={self.padding!r}: choose 'zeros', 'border' or 'reflection'")
+        low, high = self._scale_range
+        if not 0 < low <= high < math.inf:
+            raise ConfigError(f"scale={self.scale!r}: give a positive number, or two in ascending order")
+        if isinstance(self.upsample, bool) or not isinstance(self.upsample, int) or self.upsample < 1:
+            raise ConfigError(f"upsample={self.upsample!r}: give a whole number of at least 1")
+
+    @property
+    def _scale_range(self) -> tuple[float, float]:
+        return self.scale if isinstance(self.scale, tuple) else (self.scale, self.scale)
 
     @property
     def is_exact(self) -> bool:
         """Whether pixels are only moved and never interpolated."""
+        return self._turns_exactly and self._scale_range == (1.0, 1.0)
+
+    @property
+    def _turns_exactly(self) -> bool:
         return self.angle == "quarters" or (not isinstance(self.angle, str) and self.angle % 90 == 0)
 
     @property
     def name(self) -> str:
-        """One of :func:`list_variants` (whatever seed and padding), else such as ``rotated22.5_always_reflected``."""
+        """One of :func:`list_variants` (whatever seed, padding and upsampling), else such as ``rotated22.5_scaled0.5``."""
         for name, named in _NAMED.items():
-            if (named.angle, named.flip) == (self.angle, self.flip):
+            if (named.angle, named.flip, named.scale) == (self.angle, self.flip, self.scale):
                 return name
-        angle = self.angle if isinstance(self.angle, str) else f"rotated{self.angle:g}"
-        return angle if self.flip == "never" else f"{angle}_{self.flip}_reflected"
+        parts = [] if self.angle == 0 else [self.angle if isinstance(self.angle, str) else f"rotated{self.angle:g}"]
+        parts += [] if self.flip == "never" else [f"{self.flip}_reflected"]
+        low, high = self._scale_range
+        parts += [] if low == high == 1 else [f"scaled{low:g}" if low == high else f"scaled{low:g}to{high:g}"]
+        return "_".join(parts)
 
     def angles(self, index: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
         """Degrees by which the images of these indices are turned."""
@@ -76,6 +98,12 @@ class Variant:
             return torch.full((len(index),), self.flip == "always")
         return torch.from_numpy(random_uniform(index.cpu().numpy(), "flip", self.seed) < 0.5)
 
+    def scales(self, index: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
+        """By how much the images of these indices are enlarged."""
+        low, high = self._scale_range
+        uniform = torch.from_numpy(random_uniform(index.cpu().numpy(), "scale", self.seed))
+        return low + (high - low) * uniform
+
     def apply(
         self,
         images: Shaped[Tensor, "image channel height width"],
@@ -88,10 +116,12 @@ class Variant:
         Args:
             images: uint8 in 0 to 255, or float in 0 to 1.
             index: the index of each image in its data set; by default 0, 1, 2, ...
-            mode: how angles between the multiples of 90 degrees are interpolated; ``"nearest"`` for masks.
+            mode: how angles between the multiples of 90 degrees are interpolated; ``"nearest"``, for masks, is also how
+                they are scaled.
 
         Returns:
-            Floats in [0, 1]; height and width change places where all images are turned by 90 or 270 degrees.
+            Floats in [0, 1]; height and width change places where all images are turned by 90 or 270 degrees, and grow
+            with ``upsample``.
 
         Raises:
             ShapeError: images that are not square would be turned by different quarters.
@@ -101,12 +131,19 @@ class Variant:
         if self.flip != "never":
             flips = self.flips(index).to(images.device)[:, None, None, None]
             moved = torch.where(flips, moved.flip(-2), moved)
+        moved = self._turned(moved, index, mode)
+        if self._scale_range != (1.0, 1.0):
+            kind = "nearest" if mode == "nearest" else "bicubic"  # in float64, so that other images do not matter
+            moved = rescale(moved.double(), self.scales(index), mode=kind).clamp(0, 1).to(moved.dtype)
+        return moved.repeat_interleave(self.upsample, -2).repeat_interleave(self.upsample, -1)
+
+    def _turned(self, images: Tensor, index: Tensor, mode: str) -> Tensor:
         angles = self.angles(index)
-        if not self.is_exact:
-            return rotate(moved, angles.to(torch.float64), mode=mode, padding_mode=self.padding)
+        if not self._turns_exactly:
+            return rotate(images, angles.to(torch.float64), mode=mode, padding_mode=self.padding)
         if not isinstance(self.angle, str):
-            return torch.rot90(moved, int(self.angle // 90) % 4, (-2, -1))
-        return _turn_quarters(moved, angles)
+            return torch.rot90(images, int(self.angle // 90) % 4, (-2, -1))
+        return _turn_quarters(images, angles)
 
 
 def _turn_quarters(
@@ -128,6 +165,7 @@ _NAMED = {
     "quarters": Variant("quarters"),
     "reflected": Variant(flip="always"),
     "rotated_reflected": Variant("uniform", "random"),
+    "scaled": Variant(scale=(0.3, 1.0)),
 }
 
 
@@ -146,15 +184,15 @@ def named_variant(name: str, *, seed: int = 0, padding: Literal["zeros", "border
     ``quarters``           every image by its own multiple of 90 degrees, exact
     ``reflected``          every image with its rows reversed, exact
     ``rotated_reflected``  half of the images reversed, then every image by its own angle, bilinear
+    ``scaled``             every image by its own factor, uniform in [0.3, 1), bicubic ("Scale-MNIST")
     =====================  ==========================================================================
 
     Raises:
         ConfigError: the name is not known.
 
     >>> named_variant("rotated", seed=3)
-    Variant(angle='uniform', flip='never', seed=3, padding='zeros')
+    Variant(angle='uniform', flip='never', seed=3, padding='zeros', scale=1.0, upsample=1)
     """
     if name not in _NAMED:
         raise ConfigError(f"variant {name!r} is not known: choose one of {', '.join(_NAMED)}")
-    chosen = _NAMED[name]
-    return Variant(chosen.angle, chosen.flip, seed, padding)
+    return replace(_NAMED[name], seed=seed, padding=padding)

@@ -6,9 +6,10 @@ and filtered at a scale enlarged by the same factor gives the same values at the
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,13 @@ class ScaleBasis:
     """Functions of the plane that can be drawn at any scale; a subclass says in ``values`` which.
 
     Values of equal bases are equal: they are frozen, hashable, and can be pickled.
+
+    Attributes:
+        points: a tap is the mean over ``points x points`` places in its pixel; 1 takes the middle of the pixel, which
+            does for smooth functions.
     """
+
+    points: ClassVar[int] = 1
 
     def values(self, x: FloatArray, y: FloatArray, reach: float) -> FloatArray:
         """The functions at places that are already divided by the scale, ``[functions, taps]``.
@@ -98,13 +105,20 @@ def _sample(basis: ScaleBasis, kernel_size: int, scales: tuple[float, ...]) -> F
     drawn: list[FloatArray] = []
     for scale, window in zip(scales, windows, strict=True):
         inside = np.maximum(np.abs(x), np.abs(y)) <= (window - 1) / 2 + _TIE
-        drawn.append(basis.values(x / scale, y / scale, reach) * inside / scale**2)
+        values = np.mean([basis.values((x + dx) / scale, (y + dy) / scale, reach) for dx, dy in _places(basis)], axis=0)
+        drawn.append(values * inside / scale**2)
     functions = np.stack(drawn, axis=1)
     norms = np.linalg.norm(functions[:, 0], axis=-1)
     functions = functions / np.maximum(norms, np.finfo(np.float64).tiny)[:, None, None]
     functions = functions.reshape(*functions.shape[:2], kernel_size, kernel_size)
     functions.setflags(write=False)
     return functions
+
+
+def _places(basis: ScaleBasis) -> Iterator[tuple[float, float]]:
+    """Places in a pixel, from its middle."""
+    along = (np.arange(basis.points) - (basis.points - 1) / 2) / basis.points
+    return itertools.product(along.tolist(), repeat=2)
 
 
 @dataclass(frozen=True)
@@ -182,26 +196,31 @@ class LogPolarBasis(ScaleBasis):
 
     Enlarging by s shifts the logarithm of the radius: the coefficients of cosine and sine turn by ``k log s``, in which
     sense the functions are steered by scale as circular harmonics are by rotation. d is the distance of two angles
-    modulo half a turn, as in the released code: kernels are even. The centre, where there is neither angle nor
-    logarithm, is 0, and so is what lies outside the largest disk in the window.
+    modulo half a turn, as in the released code: kernels are even. They live on a ring, the same at every scale: inside
+    of it the waves are finer than pixels, and at the centre there is neither angle nor logarithm. Taps are means over
+    their pixels. (With the values at the middle of the pixels, down to the centre, as in the released code, the error
+    of a 41 x 41 kernel under an enlargement by sqrt 2 is .70, against .04 here.)
 
     Attributes:
         num_angles: sectors, spread evenly over half a turn.
         sigma: width of a sector in radians.
         frequencies: k. The default is half a wave, one and two from a radius of 1 to one of 6.
+        hole: inner radius of the ring, as a share of the outer one.
 
     Raises:
         ConfigError: an argument is out of range.
 
     Source: Ghosh & Gupta 2019, eqs. 4-7.
 
-    >>> LogPolarBasis().sample(13, (5, 7, 9, 11, 13)).shape
+    >>> LogPolarBasis().sample(13, (5.0, 7.0, 9.0, 11.0, 13.0)).shape
     (48, 5, 13, 13)
     """
 
     num_angles: int = 8
     sigma: float = math.pi / 16
     frequencies: tuple[float, ...] = (1.75, 3.5, 7.0)
+    hole: float = 0.2
+    points: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         if isinstance(self.num_angles, bool) or not isinstance(self.num_angles, int) or self.num_angles < 1:
@@ -211,13 +230,15 @@ class LogPolarBasis(ScaleBasis):
         frequencies = tuple(self.frequencies)
         if not frequencies or not all(0 < k < math.inf for k in frequencies):
             raise ConfigError(f"frequencies={self.frequencies!r}: give positive numbers, such as (1.75, 3.5)")
+        if not 0 < self.hole < 1:
+            raise ConfigError(f"hole={self.hole!r}: give a share of the radius, between 0 and 1")
         object.__setattr__(self, "frequencies", frequencies)
 
     def values(self, x: FloatArray, y: FloatArray, reach: float) -> FloatArray:
         """Cosines and sines of every frequency in every sector."""
         radius, phi = np.hypot(x, y), np.arctan2(y, x)
-        inside = (radius > _TIE) & (radius <= reach + _TIE)
-        radius = np.where(inside, radius, reach or 1.0)
+        inside = (radius >= self.hole * reach) & (radius <= reach + _TIE)
+        radius = np.where(inside, radius, 1.0)
         found: list[FloatArray] = []
         for j, k in itertools.product(range(self.num_angles), self.frequencies):
             distance = (phi - j * math.pi / self.num_angles + math.pi / 2) % math.pi - math.pi / 2

@@ -51,6 +51,12 @@ from equivision.models._rotated_mnist import gc_p4cnn as gc_p4cnn
 from equivision.models._rotated_mnist import p4cnn as p4cnn
 from equivision.models._rotated_mnist import p4mcnn as p4mcnn
 from equivision.models._rotated_mnist import z2cnn as z2cnn
+from equivision.models._scale import ScaleMNISTNet as ScaleMNISTNet
+from equivision.models._scale import dss as dss
+from equivision.models._scale import scale_z2cnn as scale_z2cnn
+from equivision.models._scale import sesn_scalar as sesn_scalar
+from equivision.models._scale import sesn_vector as sesn_vector
+from equivision.models._scale import ss_cnn as ss_cnn
 from equivision.models._wide_resnet import WideBlock as WideBlock
 from equivision.models._wide_resnet import WideResNet16 as WideResNet16
 from equivision.models._wide_resnet import wrn16_8 as wrn16_8

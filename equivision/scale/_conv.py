@@ -216,7 +216,7 @@ class ScaleSteerableConv2d(_ScaleConvBase):
 
     Source: Ghosh & Gupta 2019; Sosnovik, Szmaja & Smeulders 2020 (scalar).
 
-    >>> ScaleSteerableConv2d(3, 16, 9, scales=(5, 7, 9), padding="same")(torch.randn(2, 3, 28, 28)).shape
+    >>> ScaleSteerableConv2d(3, 16, 9, scales=(5.0, 7.0, 9.0), padding="same")(torch.randn(2, 3, 28, 28)).shape
     torch.Size([2, 16, 28, 28])
     """
 

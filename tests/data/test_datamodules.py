@@ -15,6 +15,7 @@ from equivision.data import (
     MNISTDataModule,
     ParquetDataModule,
     PredictionDataModule,
+    ScaleMNISTDataModule,
     Splits,
     Variant,
     named_variant,
@@ -126,6 +127,27 @@ def test_mnist_variants_are_of_the_same_digits(tmp_path: Path) -> None:
 def order(module: MNISTDataModule) -> torch.Tensor:
     """The indices of the training images, in the order of the first epoch."""
     return module.splits.train.index[list(module.train_dataloader().sampler)]
+
+
+def test_scale_mnist(tmp_path: Path) -> None:
+    write_mnist(tmp_path, train=60, test=40)
+    sizes = {"train_size": 20, "val_size": 10, "test_size": 50, "batch_size": 50}
+    module, double = (ScaleMNISTDataModule(tmp_path, upsample=n, seed=3, **sizes) for n in (1, 2))
+    assert module.splits.val is not None
+    assert module.splits.test is not None
+    assert [len(part) for part in (module.splits.train, module.splits.val, module.splits.test)] == [20, 10, 50]
+    assert module.splits.train.labels is not None
+    assert module.splits.train.labels.bincount().tolist() == [2] * 10
+    assert module.test_names == ("scaled",)
+    assert (module.image_size, double.image_size) == ((28, 28), (56, 56))
+    (images, labels), (large, same) = (next(iter(m.test_dataloader()[0])) for m in (module, double))
+    assert images.shape == (50, 1, 28, 28)
+    assert torch.equal(labels, same)
+    assert torch.equal(large, images.repeat_interleave(2, -1).repeat_interleave(2, -2))
+    expected = Variant(scale=(0.3, 1.0), seed=3).apply(module.splits.test.images, module.splits.test.index)
+    assert torch.equal(images, expected)
+    with pytest.raises(ConfigError, match="upsample=0: give a whole number of at least 1"):
+        ScaleMNISTDataModule(tmp_path, upsample=0)
 
 
 def test_validation_digits_are_the_last_of_the_training_digits(tmp_path: Path) -> None:

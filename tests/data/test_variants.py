@@ -7,9 +7,12 @@ import torch
 
 from equivision.data import Variant, list_variants, named_variant
 from equivision.errors import ConfigError, ShapeError
-from equivision.functional import rotate
+from equivision.functional import rescale, rotate
 
-ALL = [*(named_variant(name, seed=5) for name in list_variants()), Variant(30.0, "always"), Variant(-90, "random")]
+ALL = [
+    *(named_variant(name, seed=5) for name in list_variants()), Variant(30.0, "always"), Variant(-90, "random"),
+    Variant(45.0, scale=(0.5, 1.5), seed=5),
+]  # fmt: skip
 
 
 def images(count: int = 9, height: int = 7, width: int = 7, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -38,15 +41,17 @@ def test_the_images_given_stay_as_they_are(variant: Variant) -> None:
 
 
 @pytest.mark.parametrize("variant", ALL, ids=str)
-def test_every_image_is_first_reversed_then_turned_counter_clockwise(variant: Variant) -> None:
+def test_every_image_is_first_reversed_then_turned_counter_clockwise_then_scaled(variant: Variant) -> None:
     # one image at a time, by the reference rotation
     x = images()
     index = torch.arange(len(x))
-    moved = variant.apply(x)
-    for image, angle, flip, result in zip(x, variant.angles(index), variant.flips(index), moved, strict=True):
+    numbers = zip(variant.angles(index), variant.flips(index), variant.scales(index), strict=True)
+    for image, (angle, flip, scale), result in zip(x, numbers, variant.apply(x), strict=True):
         reversed_image = torch.flip(image, (-2,)) if flip else image
-        expected = rotate(reversed_image[None], float(angle))[0]
-        assert torch.allclose(result, expected, atol=1e-12)
+        expected = rotate(reversed_image[None], float(angle))
+        if variant.scale != 1.0:
+            expected = rescale(expected, float(scale)).clamp(0, 1)
+        assert torch.allclose(result, expected[0], atol=1e-12)
 
 
 def test_the_named_variants_do_what_they_say() -> None:
@@ -58,7 +63,20 @@ def test_the_named_variants_do_what_they_say() -> None:
     assert set(named_variant("quarters").angles(index).tolist()) == {0.0, 90.0, 180.0, 270.0}
     assert not named_variant("rotated").flips(index).any()
     assert 400 < named_variant("rotated_reflected").flips(index).sum() < 600
-    assert [named_variant(name).is_exact for name in list_variants()] == [True, False, True, True, True, False]
+    assert [named_variant(name).is_exact for name in list_variants()] == [True, False, True, True, True, False, False]
+
+
+def test_scales_are_uniform_and_pixels_are_repeated_at_the_end() -> None:
+    scales = named_variant("scaled", seed=2).scales(torch.arange(7_000))
+    counts = np.histogram(scales.numpy(), bins=7, range=(0.3, 1.0))[0]
+    assert 0.3 <= float(scales.min()) < 0.301 < 0.999 < float(scales.max()) < 1
+    assert counts.min() > 900
+    x = images()
+    twice = Variant(scale=(0.3, 1.0), seed=4, upsample=2).apply(x)
+    assert twice.shape == (9, 2, 14, 14)
+    assert torch.equal(twice[..., ::2, 1::2], Variant(scale=(0.3, 1.0), seed=4).apply(x))
+    masks = (images() > 0.5).double()
+    assert set(Variant(scale=0.6).apply(masks, mode="nearest").unique().tolist()) == {0.0, 1.0}
 
 
 def test_exact_variants_only_move_pixels() -> None:
@@ -142,6 +160,9 @@ def test_names() -> None:
     assert Variant(180).name == "rotated180"
     assert Variant("uniform", "always").name == "uniform_always_reflected"
     assert Variant(90, "random").name == "rotated90_random_reflected"
+    assert Variant(22.5, scale=0.5).name == "rotated22.5_scaled0.5"
+    assert Variant(scale=(0.3, 1.0), upsample=2).name == "scaled"
+    assert Variant(scale=(0.5, 1.5)).name == "scaled0.5to1.5"
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
@@ -154,3 +175,8 @@ def test_options_that_do_not_exist() -> None:
         Variant(flip="yes")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="padding='mirror': choose"):
         Variant(padding="mirror")  # type: ignore[arg-type]
+    for scale in (0.0, (1.0, 0.5), (0.5, float("inf"))):
+        with pytest.raises(ConfigError, match="scale=.*: give a positive number, or two in ascending order"):
+            Variant(scale=scale)
+    with pytest.raises(ConfigError, match="upsample=0: give a whole number of at least 1"):
+        Variant(upsample=0)

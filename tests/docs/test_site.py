@@ -23,6 +23,7 @@ PACKAGES = (
         "implicit",
         "canonical",
         "continuous",
+        "scale",
         "models",
         "testing",
         "audit",
