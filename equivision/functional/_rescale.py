@@ -58,14 +58,14 @@ def _matrices(
 ) -> Float[Tensor, "batch size size"]:
     """What each new pixel takes from each old one, along an axis."""
     stretch = (1 / factors).clamp_min(1.0) if antialias and mode != "nearest" else torch.ones_like(factors)
-    border = int(2 * float(stretch.max())) + 1  # pixels outside are 0, but count in the sum of the weights
+    stretch = stretch[:, None, None]
     middle = (size - 1) / 2
-    new = torch.arange(size, dtype=torch.float64) - middle
-    old = torch.arange(-border, size + border, dtype=torch.float64) - middle
-    distance = (old - new[:, None] / factors[:, None, None]) / stretch[:, None, None]
-    weights = _weights(distance, mode)
-    weights = weights / weights.sum(-1, keepdim=True).where(weights.sum(-1, keepdim=True) > 0, 1.0)
-    return weights[..., border : border + size]
+    pixels = torch.arange(size, dtype=torch.float64) - middle
+    source = pixels[:, None] / factors[:, None, None] + middle
+    reach = int(2 * float(stretch.max())) + 2
+    around = torch.arange(-reach, reach + 1) + source.floor()  # also pixels outside, which are 0
+    total = _weights((around - source) / stretch, mode).sum(-1, keepdim=True)
+    return _weights((torch.arange(size) - source) / stretch, mode) / total
 
 
 def _weights(distance: Tensor, mode: RescaleMode) -> Tensor:
