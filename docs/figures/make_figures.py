@@ -20,6 +20,7 @@ from _errors import error_by_images, error_by_parameters
 from _hyper import hyper_collapse, hyper_kernels
 from _letters import LETTERS, F
 from _redundancy import redundancy
+from _scale import scale_shift
 from _scaling import scaling_backward, scaling_forward
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
 
@@ -331,6 +332,7 @@ FIGURES = (
     error_by_blur,
     hyper_kernels,
     hyper_collapse,
+    scale_shift,
 )
 
 

@@ -49,4 +49,6 @@ def _read(path: Path) -> np.ndarray:
     try:
         return np.fromfile(path, np.uint8)
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}: fetch it, or point root= at the folder of the binary files") from None
+        raise DataError(
+            f"there is no file {path}: fetch it, or point root= at the folder of the binary files"
+        ) from None

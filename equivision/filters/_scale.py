@@ -30,7 +30,7 @@ def ascending_scales(scales: Sequence[float]) -> tuple[float, ...]:
         ConfigError: there are none, or they are not positive, finite and ascending.
     """
     found = tuple(float(s) for s in scales)
-    if not found or not 0 < found[0] or found[-1] == math.inf or not all(a < b for a, b in itertools.pairwise(found)):
+    if not found or not found[0] > 0 or found[-1] == math.inf or not all(a < b for a, b in itertools.pairwise(found)):
         raise ConfigError(f"scales={tuple(scales)}: give positive numbers in ascending order, such as (1.0, 1.4, 2.0)")
     return found
 
@@ -158,7 +158,9 @@ class HermiteBasis(ScaleBasis):
         object.__setattr__(self, "widths", widths)
         most, chosen = len(widths) * len(self._orders()), self.num_functions
         if chosen is not None and (isinstance(chosen, bool) or not isinstance(chosen, int) or not 1 <= chosen <= most):
-            raise ConfigError(f"num_functions={chosen!r}: give a whole number from 1 to {most}, the functions there are")
+            raise ConfigError(
+                f"num_functions={chosen!r}: give a whole number from 1 to {most}, the functions there are"
+            )
 
     @classmethod
     def type_b(cls, num_functions: int, *, mult: float = 1.5, order: int = 4) -> "HermiteBasis":

@@ -29,7 +29,6 @@ from equivision.functional._pool import group_pool as group_pool
 from equivision.functional._pool import max_pool2d as max_pool2d
 from equivision.functional._resample import blur_pool2d as blur_pool2d
 from equivision.functional._resample import upsample2d as upsample2d
-from equivision.functional._rescale import RescaleMode as RescaleMode
 from equivision.functional._rescale import rescale as rescale
 from equivision.functional._separable import separable_group_conv2d as separable_group_conv2d
 from equivision.functional._steerable import steerable_conv2d as steerable_conv2d

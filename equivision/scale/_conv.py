@@ -79,7 +79,9 @@ class _ScaleConvBase(nn.Module):
         parts = [f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, scales={self.scales}"]
         parts += [f"extent={self._extent()[0]}"] if self._extent() and self._extent() != (1,) else []
         parts += [f"basis={self.basis!r}"] if self.basis != self.default_basis else []
-        parts += [f"{n}={getattr(self, n)}" for n, plain in (("stride", 1), ("padding", 0)) if getattr(self, n) != plain]
+        parts += [
+            f"{n}={getattr(self, n)}" for n, plain in (("stride", 1), ("padding", 0)) if getattr(self, n) != plain
+        ]
         parts += ["bias=False"] if self.bias is None else []
         return ", ".join(parts)
 

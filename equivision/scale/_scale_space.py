@@ -129,7 +129,9 @@ class ScaleSpaceConv2d(nn.Module):
             check_count(name, count)
         _check_base(base)
         if isinstance(kernel_size, bool) or not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
-            raise ConfigError(f"kernel_size={kernel_size!r}: give an odd whole number, so that all scales share a centre")
+            raise ConfigError(
+                f"kernel_size={kernel_size!r}: give an odd whole number, so that all scales share a centre"
+            )
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.extent, self.base = extent, base
         shape = (out_channels, in_channels, extent, kernel_size, kernel_size)

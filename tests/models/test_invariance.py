@@ -5,10 +5,19 @@ import torch
 from torch import nn
 
 from equivision.errors import GridError
+from equivision.functional import rescale
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from equivision.models import create_model, list_models
 from equivision.nn import SeparableGroupConv2d
-from equivision.testing import assert_equivariant, equivariance_error, random_input, randomize_, sample_elements
+from equivision.scale import scale_error
+from equivision.testing import (
+    assert_equivariant,
+    equivariance_error,
+    random_input,
+    randomize_,
+    relative_error,
+    sample_elements,
+)
 from tests.convert.test_freeze import lively
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
@@ -24,6 +33,8 @@ HYPER = {
     "he_cnn13": {"width": 4, "light": 2}, "he_wrn16_8": {"width": 1, "light": 2, "size": 48},
 }  # fmt: skip
 NO_LONGER = ("he_small_dynamic",)
+#: Networks on scales, and the plain one among them: their maps are tested, since logits see places.
+SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -37,7 +48,7 @@ SYMMETRIC = {
 
 
 def test_no_model_is_forgotten() -> None:
-    assert set(list_models()) == {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER}, "test the new model here"
+    assert set(list_models()) == {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER, *SCALE}, "test the new model here"
 
 
 def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:
@@ -81,6 +92,24 @@ def test_networks_with_generated_weights(name: str, group: PlanarGroup) -> None:
     assert_equivariant(net, x, group=group)
     if group == C4:
         assert worst_error(net, x, D4) > FAR
+
+
+@torch.no_grad()
+def test_the_first_maps_of_networks_on_scales() -> None:
+    line = torch.linspace(-4, 4, 56, dtype=torch.float64)
+    bump = torch.exp(-((line[:, None] - 0.4) ** 2) - 2 * (line + 0.3) ** 2)[None, None]
+    for name, factor, steps, before in (("sesn_vector", 2 ** (2 / 3), 2, 1), ("dss", 0.5, -1, 2)):
+        net = randomize_(create_model(name, width=8, size=56).double().eval())
+        error = scale_error(net.features[:before], bump, factor=factor, steps=steps, margin=20)
+        assert 3 * error.shared < error.unshifted
+    plain = create_model("scale_z2cnn", width=8, size=56).double().features[:1].append(nn.Unflatten(1, (4, 2)))
+    error = scale_error(randomize_(plain), bump, factor=0.5, steps=-1, margin=20)
+    assert error.shared > 0.5
+    for name in ("sesn_scalar", "ss_cnn"):  # the largest over scales: not far from the enlarged map
+        first = randomize_(create_model(name, width=8, size=56).double()).features[0]
+        inner = (..., slice(20, -20), slice(20, -20))
+        moved, still = first(rescale(bump, 1.2))[inner], first(bump)
+        assert 2 * relative_error(moved, rescale(still, 1.2)[inner]) < relative_error(moved, still[inner])
 
 
 @pytest.mark.parametrize("name", NO_LONGER)

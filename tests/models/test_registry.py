@@ -31,7 +31,9 @@ BARE = ("small_z2cnn", "small_p4cnn", "p4cnn_98k")
 #: Weights are generated: the size of the images is fixed, and the group holds the quarter turns.
 HYPER = ("he_small", "he_small_dynamic", "he_cnn", "he_resnet6", "he_cnn13", "he_wrn16_8")
 SMALLER = {"he_wrn16_8": {"size": 32, "light": 2}}
-ORDINARY = sorted(set(list_models()) - set(HYPER))
+#: On scales instead of a group.
+SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
+ORDINARY = sorted(set(list_models()) - set(HYPER) - set(SCALE))
 DIGIT_MODELS = (
     "z2cnn",
     "c_z2cnn",
@@ -45,6 +47,7 @@ DIGIT_MODELS = (
     *BARE,
     "ien_cnn",
     *HYPER[:3],
+    *SCALE,
 )
 ANY_ORDER = ("pn_cnn", *STEERABLE, "resnet18", "resnet6", "wrn16_8")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -212,6 +215,20 @@ def test_common_arguments_of_generated_networks(name: str) -> None:
             create_model(name, group="C2", width=2)
 
 
+@pytest.mark.parametrize("size", [28, 56])
+@pytest.mark.parametrize("name", SCALE)
+def test_common_arguments_of_networks_on_scales(name: str, size: int) -> None:
+    net = create_model(name, width=2, in_channels=2, num_classes=7, size=size).eval()
+    assert net(torch.randn(2, 2, size, size)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["sesn_vector", "sesn_scalar", "dss", "scale_z2cnn"])
+def test_networks_on_scales_have_the_parameters_of_the_plain_one(name: str) -> None:
+    """49 functions stand in the place of 49 taps; of the log-polar ones there are 48."""
+    assert parameters(create_model(name)) == 494_549
+    assert parameters(create_model("ss_cnn")) == 494_549 - (32 + 32 * 63 + 63 * 95)
+
+
 def test_factories_are_public_and_the_same() -> None:
     for name in list_models():
         assert getattr(ev.models, name) is registry._MODELS[name]
@@ -372,6 +389,15 @@ class TestErrors:
     def test_growth(self) -> None:
         with pytest.raises(ConfigError, match="growth=0: give a whole number of at least 1"):
             ev.models.ResNet((1, 1), group="C4", width=2, growth=0)
+
+    @pytest.mark.parametrize("name", SCALE)
+    def test_unknown_size(self, name: str) -> None:
+        with pytest.raises(ConfigError, match="size=32: choose 28 or 56, the sizes of Scale-MNIST"):
+            create_model(name, size=32)
+
+    def test_number_of_scales(self) -> None:
+        with pytest.raises(ConfigError, match="num_scales=0: give a whole number of at least 1"):
+            create_model("dss", num_scales=0)
 
     def test_unknown_stem(self) -> None:
         with pytest.raises(ConfigError, match="stem='tiny' is not known: choose 'small' or 'large'"):

@@ -192,7 +192,7 @@ def test_the_variance_of_white_noise_doubles_for_the_relu() -> None:
         ScaleConv2d(16, 64, 7, scales=(1.0, 1.5), extent=2),
         ScaleSpaceConv2d(16, 64, 5),
     ):
-        inner = conv(torch.randn(2, 16, 2, 24, 24)).detach()[:, :, :1 if conv.extent == 2 else 2, 8:-8, 8:-8]
+        inner = conv(torch.randn(2, 16, 2, 24, 24)).detach()[:, :, : 1 if conv.extent == 2 else 2, 8:-8, 8:-8]
         assert 0.8 < float(inner.var()) < 4.5
 
 
@@ -242,7 +242,11 @@ class TestErrors:
         space = ScaleSpaceConv2d(1, 2, 3)
         for net, x, message in (
             (lift, torch.zeros(1, 2, 9, 9), r"ScaleLiftConv2d: input has shape \(1, 2, 9, 9\); needs \[batch, 1 chan"),
-            (lift, torch.zeros(1, 1, 9, 4), "ScaleLiftConv2d: input of 9 x 4 with padding=0 is smaller than the kernel"),
+            (
+                lift,
+                torch.zeros(1, 1, 9, 4),
+                "ScaleLiftConv2d: input of 9 x 4 with padding=0 is smaller than the kernel",
+            ),
             (lift, torch.zeros(1, 1, 9, 9).double(), "ScaleLiftConv2d: input has dtype torch.float64"),
             (conv, torch.zeros(1, 2, 3, 9, 9), r"ScaleConv2d: .* needs \[batch, 2 channel\(s\), 2 scale\(s\), height"),
             (conv, torch.zeros(1, 2, 2, 4, 9), "ScaleConv2d: input of 4 x 9 with padding=0 is smaller than the kernel"),
@@ -257,7 +261,9 @@ class TestErrors:
     def test_scale_error(self) -> None:
         x = torch.zeros(1, 1, 9, 9)
         lift = ScaleLiftConv2d(1, 2, 5, scales=(1.0, 2.0), padding="same")
-        with pytest.raises(ShapeError, match=r"the function gives \[1, 1, 9, 9\]: scale_error compares \[batch, channel"):
+        with pytest.raises(
+            ShapeError, match=r"the function gives \[1, 1, 9, 9\]: scale_error compares \[batch, channel"
+        ):
             scale_error(nn.Identity(), x, factor=2.0)
         with pytest.raises(ConfigError, match=r"steps=2: with 2 scale\(s\) no slot is left to compare"):
             scale_error(lift, x, factor=2.0, steps=2)
