@@ -5,7 +5,7 @@ import math
 import numpy as np
 from _svg import ELEMENT_COLOURS, INK, LINE, MUTED, Drawing
 
-import equivision as ev
+from equivision.filters import HermiteBasis, scale_windows
 
 LEVELS = 20  # values are rounded, so that every machine draws the same
 CELL, TOP = 15.0, 62.0
@@ -17,8 +17,8 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _kernels(drawing: Drawing) -> None:
-    windows = ev.filters.scale_windows(9, (1.0, 1.4, 1.8))
-    functions = ev.filters.HermiteBasis(2).sample(9, (1.0, 1.4, 1.8))
+    windows = scale_windows(9, (1.0, 1.4, 1.8))
+    functions = HermiteBasis(2).sample(9, (1.0, 1.4, 1.8))
     weights = np.array([0.0, 1.0, 0.5, -0.6, 0.8, -0.5])
     left = 28.0
     for s, (window, scale) in enumerate(zip(windows, (1.0, 1.4, 1.8), strict=True)):
@@ -37,7 +37,7 @@ def _response(sigma: float) -> np.ndarray:
     line = np.arange(81.0) - 40
     blob = np.exp(-(line[:, None] ** 2 + line**2) / (2 * sigma**2))
     function = 8  # He_2(y) of order 4
-    drawn = ev.filters.HermiteBasis().sample(81, SCALES)[function]
+    drawn = HermiteBasis().sample(81, SCALES)[function]
     return np.abs((drawn * blob).sum(axis=(1, 2)))
 
 

@@ -75,7 +75,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """One of :func:`list_variants` (whatever seed, padding and upsampling), else such as ``rotated22.5_scaled0.5``."""
+        """One of :func:`list_variants` (whatever seed, padding, upsampling), or such as ``rotated22.5_scaled0.5``."""
         for name, named in _NAMED.items():
             if (named.angle, named.flip, named.scale) == (self.angle, self.flip, self.scale):
                 return name

@@ -1,7 +1,7 @@
 """Functions on the taps of a kernel that can be drawn at any scale: Hermite-Gaussian and log-polar bases.
 
-A basis holds functions psi of the plane. At scale s it gives ``s^-2 psi(p / s)``, so that a picture enlarged by a factor
-and filtered at a scale enlarged by the same factor gives the same values at the enlarged places.
+A basis holds functions psi of the plane. At scale s it gives ``s^-2 psi(p / s)``, so that a picture enlarged by a
+factor and filtered at a scale enlarged by the same factor gives the same values at the enlarged places.
 """
 
 import itertools
@@ -189,7 +189,7 @@ class HermiteBasis(ScaleBasis):
 
 def _hermite(degree: int, x: FloatArray) -> FloatArray:
     """The probabilists' Hermite polynomial of a degree."""
-    return np.polynomial.hermite_e.hermeval(x, [0.0] * degree + [1.0])
+    return np.asarray(np.polynomial.hermite_e.hermeval(x, [0.0] * degree + [1.0]), np.float64)
 
 
 @dataclass(frozen=True)

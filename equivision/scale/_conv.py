@@ -125,8 +125,8 @@ class ScaleLiftConv2d(_ScaleConvBase):
 class ScaleConv2d(_ScaleConvBase):
     """Convolution of a feature map on scales.
 
-    ``y[o, s](t) = sum_{c, e, p} x[c, s + e](p) s^-2 psi[o, c, e]((p - t) / s)``: every output sees its own scale and the
-    ``extent - 1`` next larger ones.
+    ``y[o, s](t) = sum_{c, e, p} x[c, s + e](p) s^-2 psi[o, c, e]((p - t) / s)``: every output sees its own scale and
+    the ``extent - 1`` next larger ones.
 
     Args:
         in_channels: fields of the input.

@@ -21,7 +21,9 @@ def scale_lift_conv2d(
     stride: int = 1,
     padding: int = 0,
 ) -> Float[Tensor, "batch out_channels scales h w"]:
-    """Convolve an image with the same kernel at every scale: ``y[o, s] = sum_c x[c] * sum_f weight[o, c, f] basis[f, s]``.
+    """Convolve an image with the same kernel at every scale.
+
+    ``y[o, s] = sum_c x[c] * sum_f weight[o, c, f] basis[f, s]``
 
     Args:
         x: images.

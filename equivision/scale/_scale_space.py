@@ -1,4 +1,4 @@
-"""Deep scale-spaces: a picture at increasing blur, and convolutions whose taps lie further apart where it is blurred."""
+"""Deep scale-spaces: a picture at increasing blur, and convolutions whose taps lie further apart with it."""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError, ShapeError
-from equivision.filters import discrete_gaussian
+from equivision.filters import discrete_gaussian, scale_windows
 from equivision.functional._checks import check_floating
 from equivision.nn._base import Guarantee, check_count, uniform_
 from equivision.scale._functional import scale_space_conv2d
@@ -128,10 +128,7 @@ class ScaleSpaceConv2d(nn.Module):
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("extent", extent)):
             check_count(name, count)
         _check_base(base)
-        if isinstance(kernel_size, bool) or not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
-            raise ConfigError(
-                f"kernel_size={kernel_size!r}: give an odd whole number, so that all scales share a centre"
-            )
+        scale_windows(kernel_size, (1.0,))  # an odd number
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.extent, self.base = extent, base
         shape = (out_channels, in_channels, extent, kernel_size, kernel_size)

@@ -45,7 +45,7 @@ def test_the_data_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="part='valid' is not known: choose one of train, test, unlabeled"):
         read_stl10(tmp_path, "valid")
-    with pytest.raises(DataError, match="there is no file .*train_X.bin: fetch it, or point root= at the folder"):
+    with pytest.raises(DataError, match=r"there is no file .*train_X\.bin: fetch it, or point root= at the folder"):
         read_stl10(tmp_path)
     write(tmp_path, "train", 2)
     whole = (tmp_path / "train_X.bin").read_bytes()
@@ -61,5 +61,5 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="image 1 has label -1, but the 10 classes"):
         read_stl10(tmp_path)
     (tmp_path / "train_y.bin").unlink()
-    with pytest.raises(DataError, match="there is no file .*train_y.bin"):
+    with pytest.raises(DataError, match=r"there is no file .*train_y\.bin"):
         read_stl10(tmp_path)

@@ -176,7 +176,7 @@ def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match="padding='mirror': choose"):
         Variant(padding="mirror")  # type: ignore[arg-type]
     for scale in (0.0, (1.0, 0.5), (0.5, float("inf"))):
-        with pytest.raises(ConfigError, match="scale=.*: give a positive number, or two in ascending order"):
+        with pytest.raises(ConfigError, match=r"scale=.*: give a positive number, or two in ascending order"):
             Variant(scale=scale)
     with pytest.raises(ConfigError, match="upsample=0: give a whole number of at least 1"):
         Variant(upsample=0)

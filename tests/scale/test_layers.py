@@ -229,7 +229,7 @@ class TestErrors:
             (lambda: ScaleSpaceLift(2, base=1), "base=1: give a whole number of at least 2"),
             (lambda: ScaleSpaceLift(2, zero_scale=0.0), "zero_scale=0.0: give a positive number of pixels"),
             (lambda: ScaleSpaceConv2d(1, 1, 2), "kernel_size=2: give an odd whole number"),
-            (lambda: ScaleSpaceConv2d(1, 1, 3, base=1.5), "base=1.5: give a whole number of at least 2"),
+            (lambda: ScaleSpaceConv2d(1, 1, 3, base=True), "base=True: give a whole number of at least 2"),
             (lambda: ScalePool("sum"), "mode='sum' is not a way to pool"),
         ],
     )
