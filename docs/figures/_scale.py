@@ -36,8 +36,7 @@ def _response(sigma: float) -> np.ndarray:
     """The largest value of the second derivative of a blob, at every scale."""
     line = np.arange(81.0) - 40
     blob = np.exp(-(line[:, None] ** 2 + line**2) / (2 * sigma**2))
-    function = 8  # He_2(y) of order 4
-    drawn = HermiteBasis().sample(81, SCALES)[function]
+    drawn = HermiteBasis().sample(81, SCALES)[2]  # He_0(x) He_2(y)
     return np.abs((drawn * blob).sum(axis=(1, 2)))
 
 
@@ -50,11 +49,11 @@ def scale_shift() -> Drawing:
     largest = max(float(answer.max()) for answer in answers)
     for i, (sigma, answer) in enumerate(zip(BLOBS, answers, strict=True)):
         left, bottom = 436.0 + 114 * i, TOP + 9 * CELL
-        drawing.text((left + 42, 34), f"a blob of {sigma:.1f} pixels", size=13, bold=True)
+        drawing.text((left + 42, 34), f"blob of {sigma:.1f}", size=13, bold=True)
         for k, height in enumerate(_rounded(answer / largest)):
             colour = ELEMENT_COLOURS[1] if k == int(answer.argmax()) else ELEMENT_COLOURS[3]
             drawing.rect((left + 17 * k, bottom - 120 * float(height)), (14, 120 * float(height)), fill=colour)
             drawing.text((left + 17 * k + 7, bottom + 20), f"{SCALES[k]:.1f}", size=9, fill=MUTED)
         drawing.line((left - 4, bottom), (left + 88, bottom), stroke=LINE)
-    drawing.text((592, TOP + 9 * CELL + 44), "response at each scale", size=13, fill=INK)
+    drawing.text((592, TOP + 9 * CELL + 44), "response at each scale, in pixels", size=13, fill=INK)
     return drawing

@@ -37,8 +37,8 @@ def scale_error(
     """Enlarge the image by a factor, and compare with the enlarged maps, ``steps`` slots further along the scales.
 
     ``(L f)(p, k) = f(p / factor, k - steps)``. The axis of scales is finite: what moves in at its end has no partner,
-    so ``shared`` leaves it out; ``full`` counts it. Pictures and maps are interpolated (bicubic), which puts a floor under
-    the error: use smooth images.
+    so ``shared`` leaves it out; ``full`` counts it. Pictures and maps are interpolated (bicubic), which puts a floor
+    under the error: use smooth images.
 
     Args:
         function: maps images to feature maps on scales ``[B, C', S, H', W']``; any ``nn.Module`` will do.
