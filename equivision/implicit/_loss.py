@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._pytree import tree_map_only
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.implicit._groups import feature_groups, sizes_of
@@ -144,9 +146,12 @@ class ImplicitEquivariance:
             motions = [set_.sample(len(images), self.generator) for set_, _ in self.transforms]
         if len(motions) != len(self.transforms):
             raise ConfigError(f"motions={motions!r}: give {len(self.transforms)}, one for each set of transforms")
+        order = torch.argsort(motions[0].index, stable=True)  # images that move alike together: less to copy
+        motions = [Motion(motion.transforms, motion.index[order]) for motion in motions]
+        images = images[order.to(images.device)]
         batch = torch.cat([images, *(motion.apply(images) for motion in motions)])
         with _outputs(self.model, self.layers) as found:
-            output = (run or self.model)(batch)
+            output = _reordered((run or self.model)(batch), torch.argsort(order), self.copies)
         total = images.new_zeros(())
         differences: dict[str, Tensor] = {}
         for name in self.layers:
@@ -192,13 +197,21 @@ def difference(maps: Tensor, moved: Tensor, motion: Motion, mask: Mask = "disk")
 
     Source: IEN, equation 6, as a mean.
     """
-    if maps.ndim == 2:
-        return (maps - moved).square().mean()
-    squares = (maps - motion.undo(moved)).square()
-    inside = motion.support(maps, mask)
+    back = moved if maps.ndim == 2 else motion.undo(moved)
+    inside = None if maps.ndim == 2 else motion.support(maps, mask)
     if inside is None:
-        return squares.mean()
-    return (squares * inside).sum() / (inside.sum() * maps.shape[1]).clamp(min=1)
+        return F.mse_loss(maps, back)
+    squares = (maps - back).square() * inside
+    return squares.sum() / (inside.sum() * maps.shape[1]).clamp(min=1)
+
+
+def _reordered(output: Any, order: Tensor, copies: int) -> Any:
+    """Outputs of images and copies in the order in which the images were given; of tensors, also in containers."""
+
+    def move(part: Tensor) -> Tensor:
+        return torch.cat([one[order.to(one.device)] for one in part.chunk(copies)])
+
+    return tree_map_only(Tensor, move, output)
 
 
 @contextmanager

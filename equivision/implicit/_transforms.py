@@ -120,6 +120,11 @@ class Motion:
     transforms: TransformSet
     index: Int[Tensor, " batch"]
 
+    @property
+    def is_sorted(self) -> bool:
+        """Whether images that move alike follow each other; nothing has to be gathered then."""
+        return bool((self.index[1:] >= self.index[:-1]).all())
+
     def apply(self, maps: Maps) -> Maps:
         """Move each image, or its maps, by its own motion.
 
@@ -147,9 +152,9 @@ class Motion:
     def _each(self, maps: Tensor, move: Callable[[Transform, Tensor], Tensor]) -> Tensor:
         if len(maps) != len(self.index):
             raise ShapeError(f"maps are of {len(maps)} images, and this motion was drawn for {len(self.index)}")
-        order = torch.argsort(self.index, stable=True)
         used, counts = self.index.unique(return_counts=True)
-        parts = maps[order.to(maps.device)].split(counts.tolist())
+        order = None if self.is_sorted else torch.argsort(self.index, stable=True)
+        parts = (maps if order is None else maps[order.to(maps.device)]).split(counts.tolist())
         moved = [move(self.transforms.members[i], part) for i, part in zip(used.tolist(), parts, strict=True)]
         for i, part in zip(used.tolist(), moved, strict=True):
             if part.shape[1:] != maps.shape[1:]:
@@ -157,7 +162,8 @@ class Motion:
                     f"{self.transforms.members[i].name} makes {tuple(part.shape[1:])} of maps of "
                     f"{tuple(maps.shape[1:])}: motions must keep the size; quarter turns need square maps"
                 )
-        return torch.cat(moved)[torch.argsort(order).to(maps.device)]
+        together = torch.cat(moved)
+        return together if order is None else together[torch.argsort(order).to(maps.device)]
 
 
 def _turned(x: Tensor, *, degrees: float, mode: str) -> Tensor:

@@ -31,6 +31,7 @@ def _threads() -> Iterator[None]:
         ("any_angle", {"Conv2d", "harmonics", "steerable", "irreps"}),
         ("networks", {"plain", "plain separable", "equivariant", "equivariant, frozen"}),
         ("hyper", {"weights for each image", "ordinary main pass"}),
+        ("implicit", {"plain step", "augmentation", "with the loss, quarter turns", "4-2-1"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
     ],
 )
