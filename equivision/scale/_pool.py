@@ -18,6 +18,7 @@ class ScalePool(GroupPool):
         ConfigError: unknown mode.
         ShapeError: the input has not 3 or 5 axes.
 
+    >>> import torch
     >>> ScalePool()(torch.randn(2, 16, 3, 5, 5)).shape
     torch.Size([2, 16, 5, 5])
     """

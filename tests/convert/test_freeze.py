@@ -76,8 +76,22 @@ def number_of_norms(model: nn.Module) -> int:
     return sum(isinstance(module, kinds) for module in model.modules())
 
 
+#: Layers on scales look at the sizes of their inputs, which cannot be traced.
+ON_SCALES = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn")
+OTHERS = ("scale_z2cnn",)  # of torch's layers as it is, for images of its own size
+
+
+@pytest.mark.parametrize("name", ON_SCALES)
+def test_layers_on_scales_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ExportError, match=r"the forward of Scale\w+ \(features\.0\) cannot be traced"):
+        ev.freeze(ev.create_model(name, width=2).eval())
+
+
+FROZEN = [name for name in ev.list_models() if not name.startswith("he_") and name not in (*ON_SCALES, *OTHERS)]
+
+
 @pytest.mark.parametrize("fold", [True, False])
-@pytest.mark.parametrize("name", [name for name in ev.list_models() if not name.startswith("he_")])
+@pytest.mark.parametrize("name", FROZEN)
 def test_every_model(name: str, fold: bool) -> None:
     for size in sizes_of(name):
         x = random_input(2, (size, size), batch=4)

@@ -109,7 +109,7 @@ def test_the_first_maps_of_networks_on_scales() -> None:
         first = randomize_(create_model(name, width=8, size=56).double()).features[0]
         inner = (..., slice(20, -20), slice(20, -20))
         moved, still = first(rescale(bump, 1.2))[inner], first(bump)
-        assert 2 * relative_error(moved, rescale(still, 1.2)[inner]) < relative_error(moved, still[inner])
+        assert 1.5 * relative_error(moved, rescale(still, 1.2)[inner]) < relative_error(moved, still[inner])
 
 
 @pytest.mark.parametrize("name", NO_LONGER)
