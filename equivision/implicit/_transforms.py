@@ -9,11 +9,9 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from equivision.errors import ConfigError, ShapeError
-from equivision.functional import rotate
-from equivision.functional._resample import gaussian_taps
+from equivision.functional import rescale, rotate
 
 Maps = Float[Tensor, "batch channel height width"]
 Mask = Literal["disk", "support", "none"]
@@ -221,24 +219,10 @@ def reflections() -> TransformSet:
     return TransformSet([Transform(name, flip, flip, exact=True) for name, flip in zip(names, flips, strict=True)])
 
 
-def _resized(x: Tensor, *, factor: float) -> Tensor:
-    """Enlarge about the centre and keep the size; what is made smaller is blurred first."""
-    if factor < 1:
-        sigma = 0.5 * math.sqrt(factor**-2 - 1)
-        taps = gaussian_taps(2 * math.ceil(3 * sigma) + 1, sigma, dtype=x.dtype).to(x.device)
-        channels, border = x.shape[1], len(taps) // 2
-        for shape, padding in (((-1, 1), (border, 0)), ((1, -1), (0, border))):
-            weight = taps.reshape(1, 1, *shape).expand(channels, 1, -1, -1)
-            x = F.conv2d(x, weight.contiguous(), padding=padding, groups=channels)
-    theta = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], dtype=x.dtype, device=x.device)
-    grid = F.affine_grid(theta.expand(len(x), 2, 3), list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, align_corners=False)
-
-
 def scalings(factors: Sequence[float | int]) -> TransformSet:
     """Enlargement about the centre; the size of the image is kept, and outside is zero.
 
-    Images are interpolated bilinearly, and blurred first where they shrink.
+    Images are interpolated bilinearly, without aliasing where they shrink: :func:`equivision.functional.rescale`.
 
     Args:
         factors: positive; below 1 the image becomes smaller.
@@ -253,16 +237,14 @@ def scalings(factors: Sequence[float | int]) -> TransformSet:
     """
     if isinstance(factors, str) or not factors or not all(math.isfinite(f) and f > 0 for f in factors):
         raise ConfigError(f"factors={factors!r}: give a list of positive numbers, such as [1, 0.7, 0.5]")
-    return TransformSet(
-        [
-            Transform(f"x {factor:g}", _identity, _identity, exact=True)
-            if factor == 1
-            else Transform(
-                f"x {factor:g}", partial(_resized, factor=float(factor)), partial(_resized, factor=1 / float(factor))
-            )
-            for factor in factors
-        ]
-    )
+    return TransformSet([_scaling(float(factor)) for factor in factors])
+
+
+def _scaling(factor: float) -> Transform:
+    if factor == 1:
+        return Transform("x 1", _identity, _identity, exact=True)
+    there, back = (partial(rescale, factor=each, mode="bilinear") for each in (factor, 1 / factor))
+    return Transform(f"x {factor:g}", there, back)
 
 
 def _identity(x: Tensor) -> Tensor:
