@@ -1,12 +1,11 @@
 """From a plain network to one that is given its parameters, and the proof that these make it equivariant.
 
-The network is traced once, and run on an image and on its turned copy with random parameters that turn in the same way,
+The network is traced, and run on images and on their turned copies with random parameters that turn in the same way,
 call by call. The first call whose results do not correspond is the one that the error names.
 """
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,28 +13,24 @@ from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
 import equivision.nn as evnn
-from equivision._trace import trace
-from equivision.errors import ConfigError, GridError, ShapeError
+from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.functional._checks import pair
 from equivision.functional._grid import check_grid
 from equivision.groups import cyclic
+from equivision.hyper._forms import IMAGES, Form, corresponds, revived, turned_images, turned_pieces
 from equivision.hyper._layers import Combiner, GeneratedConv2d, GeneratedGroupConv2d, GeneratedLayer, GeneratedLinear
+from equivision.hyper._training import check_ready, traced_in_both_modes
 from equivision.nn import GroupConv2d, LiftConv2d
 from equivision.testing import randomize_
 
-_TOLERANCE = 1e-8
-#: Our layers are single calls, as torch's are.
-_LEAVES = tuple(kind for kind in vars(evnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module))
+#: Our layers are single calls, as torch's are; and what inherits from these two and keeps their forward.
+_LEAVES = (*(kind for kind in vars(evnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)),
+           nn.Conv2d, nn.Linear)  # fmt: skip
 _C4 = cyclic(4)
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How the result of a call moves: a square map, a flattened one of this size, or not at all (size None)."""
-
-    is_map: bool = False
-    size: int | None = None
-    numbers: int = 0
+_UNHOOK = (
+    "Remove what recomputes weights before each call with torch.nn.utils.parametrize.remove_parametrizations, "
+    "torch.nn.utils.remove_weight_norm or torch.nn.utils.prune.remove"
+)
 
 
 def with_given_parameters(
@@ -50,13 +45,16 @@ def with_given_parameters(
         GridError: a layer cannot be exact on the sizes it meets.
         ShapeError: the network does not take images of that shape.
     """
-    cure = "wrap the part of it that can be traced"
-    traced = trace(main, _LEAVES, error=ConfigError, purpose="wrapped", cure=cure)
-    graph = fx.Graph()  # the traced one remembers its tracer, and cannot be pickled
-    graph.output(graph.graph_copy(traced, {}))
-    for node in graph.nodes:
+    check_ready(main)
+    try:
+        own = copy.deepcopy(main)
+    except RuntimeError as error:
+        raise ConfigError(f"main={type(main).__name__} cannot be copied: {error}. {_UNHOOK}") from error
+    plain = traced_in_both_modes(own, _LEAVES)
+    for node in plain.graph.nodes:
         node.type = None  # nor annotations of shapes
-    plain = fx.GraphModule(copy.deepcopy(main), graph)
+    if str(next(iter(plain.graph.nodes)).target).startswith("*"):
+        raise ConfigError(f"main={type(main).__name__} takes *args: give its forward one named argument, the images")
     layers = _Walk(plain, combiner=combiner, static_linear=static_linear, strict=strict).run(input_shape)
     if not layers:
         raise ConfigError(
@@ -72,8 +70,8 @@ def _rewritten(plain: fx.GraphModule, layers: dict[str, GeneratedLayer]) -> fx.G
     first = next(node for node in plain.graph.nodes if node.op == "placeholder")
     given: dict[str, tuple[fx.Node, fx.Node | None]] = {}
     last = first
-    for name, layer in layers.items():
-        stem = f"given_{name.replace('.', '_')}"
+    for i, (name, layer) in enumerate(layers.items()):
+        stem = f"given{i}_{name.replace('.', '_')}"  # the number tells "a.b" from "a_b"
         with plain.graph.inserting_after(last):
             weight = last = plain.graph.placeholder(f"{stem}_weight")
         bias = None
@@ -88,13 +86,13 @@ def _rewritten(plain: fx.GraphModule, layers: dict[str, GeneratedLayer]) -> fx.G
     return plain
 
 
-def _input_of(node: fx.Node) -> fx.Node:
+def _input_of(node: fx.Node) -> Any:
     return _first(node.args, node.kwargs)
 
 
 def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What a layer is called with, by position or by name."""
-    return args[0] if args else next(iter(kwargs.values()))
+    """What a layer is called with, by position or by name; None if with nothing."""
+    return args[0] if args else next(iter(kwargs.values()), None)
 
 
 class _Run(fx.Interpreter):
@@ -120,16 +118,17 @@ class _Walk:
         self._module = randomize_(copy.deepcopy(module).cpu().double().eval())
         self._combiner: Combiner = combiner
         self._static_linear = static_linear
-        self._strict = strict and combiner != "none"
+        self._strict = bool(strict) and combiner != "none"
         self._layers: dict[str, GeneratedLayer] = {}
-        self._forms: dict[fx.Node, _Form] = {}
+        self._forms: dict[fx.Node, Form] = {}
+        self._random = torch.Generator().manual_seed(0)
 
     @torch.no_grad()
     def run(self, input_shape: tuple[int, int, int]) -> dict[str, GeneratedLayer]:
         """The layers whose parameters are generated, by name, in the order of their first call."""
-        images = torch.rand(1, *input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-        turned = torch.rot90(images, 1, (-2, -1))
-        self._runs = [_Run(self._module, x, self._layers) for x in (images, turned)[: 1 + self._strict]]
+        images = torch.rand(IMAGES, *input_shape, dtype=torch.float64, generator=self._random)
+        inputs = (images, turned_images(images))[: 1 + self._strict]
+        self._runs = [_Run(self._module, x, self._layers) for x in inputs]
         for node in self._module.graph.nodes:
             if node.op == "call_module":
                 self._meet(node)
@@ -137,6 +136,7 @@ class _Walk:
             self._note(node, values[0])
             if self._strict:
                 self._check(node, values[0], values[1])
+                self._revive(node, values[0])
         return self._layers
 
     def _result(self, run: _Run, node: fx.Node, input_shape: tuple[int, ...]) -> Any:
@@ -160,7 +160,8 @@ class _Walk:
         """Replace a layer by one that is given its parameters, and draw random ones."""
         name = str(node.target)
         module = self._module.get_submodule(name)
-        before = self._forms.get(_input_of(node), _Form())
+        before = self._forms.get(_input_of(node), Form())
+        self._check_options(node, module)
         if self._strict:
             self._check_window(node, module)
         if name in self._layers:
@@ -168,19 +169,19 @@ class _Walk:
         layer = self._generated(node, module, before)
         if layer is None:
             return
-        if parametrize.is_parametrized(module):
+        hooks = (module._forward_hooks, module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
+        if parametrize.is_parametrized(module) or any(hooks):
             raise ConfigError(
-                f"{self._name(node)} has a parametrization, which generated weights would not pass: remove it with "
-                "torch.nn.utils.parametrize.remove_parametrizations"
+                f"{self._name(node)} has a parametrization or hooks, which generated weights would not pass. {_UNHOOK}"
             )
         self._layers[name] = layer.double()
-        turns = 1 if self._combiner == "none" else 4
-        values = torch.randn(turns, 1, layer.count(self._combiner), dtype=torch.float64) * layer.fan_in**-0.5
-        for i, run in enumerate(self._runs):
-            run.given[name] = layer.parameters_of(values.roll(-i, 0), self._combiner)
+        shape = (1 if self._combiner == "none" else 4, IMAGES, layer.count(self._combiner))
+        values = torch.randn(shape, dtype=torch.float64, generator=self._random) * layer.fan_in**-0.5
+        for run, given in zip(self._runs, (values, turned_pieces(values)), strict=False):
+            run.given[name] = layer.parameters_of(given, self._combiner)
 
-    def _generated(self, node: fx.Node, module: nn.Module, before: _Form) -> GeneratedLayer | None:
-        if isinstance(module, nn.Conv2d):
+    def _generated(self, node: fx.Node, module: nn.Module, before: Form) -> GeneratedLayer | None:
+        if isinstance(module, nn.Conv2d) and type(module)._conv_forward is nn.Conv2d._conv_forward:
             return GeneratedConv2d(module)
         if isinstance(module, LiftConv2d | GroupConv2d):
             if self._combiner == "none":
@@ -190,8 +191,22 @@ class _Walk:
                 "combiner='none' for generated group convolutions"
             )
         if isinstance(module, nn.Linear) and not (self._static_linear and before.size is None):
-            return GeneratedLinear(module, before.size)
+            whole = before.size is not None and module.in_features % before.size**2 == 0
+            return GeneratedLinear(module, before.size if whole else None)
         return None
+
+    def _check_options(self, node: fx.Node, module: nn.Module) -> None:
+        """Kernels that turn are square; and what is not the same for rows and columns cannot be exact."""
+        if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) or self._combiner == "none":
+            return
+        generated = ("kernel_size",) if isinstance(module, nn.Conv2d) else ()
+        for option in ("kernel_size", "stride", "padding", "dilation") if self._strict else generated:
+            value = getattr(module, option, 1)
+            if not isinstance(value, str) and len(set(pair(value))) > 1:
+                raise GroupMismatchError(
+                    f"{self._name(node)}: {option}={value} differs between rows and columns, which quarter turns "
+                    "exchange: use the same number for both, or combiner='none', which has no symmetry"
+                )
 
     def _check_window(self, node: fx.Node, module: nn.Module) -> None:
         """Say which sizes a strided window needs, where the layer is one that we know."""
@@ -209,53 +224,58 @@ class _Walk:
         """Remember how a result moves: what keeps all numbers of a map without being one has flattened it."""
         if not isinstance(value, Tensor) or value.ndim < 2:
             return
-        numbers = value[0].numel()
+        numbers = value.numel() // (IMAGES if len(value) % IMAGES == 0 else 1)  # of an image
         if value.ndim >= 4:
             square = value.shape[-1] == value.shape[-2] > 1
-            self._forms[node] = _Form(is_map=True, size=value.shape[-1] if square else None, numbers=numbers)
+            self._forms[node] = Form(is_map=True, size=value.shape[-1] if square else None, numbers=numbers)
             return
         is_linear = node.op == "call_module" and node.target in self._layers
         parents = [] if is_linear else [self._forms[n] for n in node.all_input_nodes if n in self._forms]
         sizes = [form.size for form in parents if form.numbers == numbers and form.size is not None]
-        self._forms[node] = _Form(size=sizes[0] if sizes else None, numbers=numbers)
+        self._forms[node] = Form(size=sizes[0] if sizes else None, numbers=numbers)
 
     def _check(self, node: fx.Node, value: Any, turned: Any) -> None:
         """Compare the two results of a call."""
+        if node.op == "output":
+            self._check_output(node)
         if not isinstance(value, Tensor) or node.op in ("placeholder", "get_attr"):
             return
-        form = self._forms.get(node, _Form())
-        if node.op == "output" and form.size is not None and not form.is_map:
-            raise ConfigError(
-                "main ends in a flattened feature map, whose numbers change places as the image turns: end in the map "
-                "itself, in a pool to one pixel, or in a linear layer; or pass strict=False"
-            )
-        if form.is_map:
-            same = value.shape[-2] == value.shape[-1] and _same(torch.rot90(value, 1, (-2, -1)), turned)
-        elif form.size is not None:
-            maps = value.reshape(value.shape[0], -1, form.size, form.size)
-            same = _same(torch.rot90(maps, 1, (-2, -1)).reshape(value.shape), turned)
-        else:
-            same = value.ndim < 2 or _same(value, turned)
-        if not same:
+        form = self._forms.get(node, Form())
+        square = not form.is_map or value.shape[-2] == value.shape[-1]
+        if not square or not corresponds(form.turned(value), turned):
             raise self._fault(node, form)
 
-    def _fault(self, node: fx.Node, form: _Form) -> ConfigError | GridError:
+    def _check_output(self, node: fx.Node) -> None:
+        for given in node.all_input_nodes:
+            form = self._forms.get(given, Form())
+            if form.size is not None and not form.is_map:
+                raise ConfigError(
+                    "main ends in a flattened feature map, whose numbers change places as the image turns: end in the "
+                    "map itself, in a pool to one pixel, or in a linear layer; or pass strict=False"
+                )
+
+    def _revive(self, node: fx.Node, value: Any) -> None:
+        """Go on with random numbers where a map is constant."""
+        form = self._forms.get(node, Form())
+        if not isinstance(value, Tensor) or node.op in ("get_attr", "output"):
+            return
+        alive = revived(value, form)
+        if alive is not value:
+            for run, found in zip(self._runs, (alive, form.turned(alive)), strict=True):
+                run.env[node] = found
+
+    def _fault(self, node: fx.Node, form: Form) -> ConfigError | GridError:
         module = self._module.get_submodule(str(node.target)) if node.op == "call_module" else None
         name = self._name(node)
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        if isinstance(module, nn.Conv2d) or "pool" in name.lower():
             return GridError(
                 f"{name} is not exact under quarter turns on maps of this size: it pads or leaves out pixels on one "
-                "side only; use an odd kernel, the same padding on all sides, and ceil_mode=False"
+                "side only; use an odd kernel, the same padding on all sides, ceil_mode=False, windows that cover the "
+                "map, and as many rows as columns"
             )
         what = "a feature map" if form.is_map else "a flattened feature map" if form.size else "a vector of invariants"
         return ConfigError(
             f"{name} gives {what} that does not follow when the image turns by 90 degrees: it has weights or treats "
-            "positions in a way that does not turn. Replace it by a convolution or a pool, move it behind the first "
-            "linear layer, or pass strict=False to run without the guarantee"
+            "positions in a way that does not turn, or mixes the images of a batch. Replace it by a convolution or a "
+            "pool, move it behind the first linear layer, or pass strict=False to run without the guarantee"
         )
-
-
-def _same(expected: Tensor, found: Tensor) -> bool:
-    if expected.shape != found.shape:
-        return False
-    return bool((expected - found).abs().max() <= _TOLERANCE * expected.abs().max().clamp(min=1e-30))

@@ -68,9 +68,10 @@ class _Convolution(GeneratedLayer):
     groups: int
 
     def piece_shape(self, combiner: Combiner) -> tuple[int, ...]:
+        if combiner != "equi":
+            return self.weight_shape
         *maps, taps, _ = self.weight_shape
-        size = -(-taps // 2) if combiner == "equi" else taps
-        return (*maps, size, size)
+        return (*maps, -(-taps // 2), -(-taps // 2))
 
     def combined(self, pieces: Float[Tensor, "4 batch ..."], combiner: Combiner) -> Float[Tensor, "batch ..."]:
         if combiner == "average":
@@ -84,6 +85,8 @@ class _Convolution(GeneratedLayer):
         if weight.ndim == len(self.weight_shape):
             return call(x, weight, bias, groups=self.groups)
         batch = x.shape[0]
+        if batch == 0:  # no groups: any weights give the shape
+            return call(x, weight.new_zeros(self.weight_shape), None, groups=self.groups)
         bias = None if bias is None else bias.flatten()
         y = call(x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), bias, groups=batch * self.groups)
         return y.reshape(batch, -1, *y.shape[2:])

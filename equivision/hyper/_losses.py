@@ -1,5 +1,6 @@
 """What was tried instead of the equi-combiner, and how invariance of an accuracy is measured."""
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -28,12 +29,15 @@ def rotation_loss(
             opposite of what is wanted.
 
     Raises:
-        ConfigError: the form is not known.
+        ConfigError: the form is not known, or net is another network.
+        ShapeError: images are not those that the network takes.
 
     Source: HE-CNN, appendix B.1.
     """
     if form not in get_args(Form):
         raise ConfigError(f"form={form!r} is not known: choose 'corrected' or 'printed'")
+    if not isinstance(net, HyperEquivariantCNN):
+        raise ConfigError(f"net={type(net).__name__} generates no parameters: give a HyperEquivariantCNN")
     turns = [net.generate(torch.rot90(images, i, (-2, -1))) for i in range(4)]
     total, numbers = images.new_zeros(()), 0
     for name in turns[0]:
@@ -62,6 +66,6 @@ def equivariance_difference(upright: float, turned: float) -> float:
     >>> round(equivariance_difference(96.29, 17.76), 2)
     68.86
     """
-    if min(upright, turned) < 0 or upright + turned == 0:
+    if not (min(upright, turned) >= 0 and 0 < upright + turned < math.inf):
         raise ConfigError(f"upright={upright}, turned={turned}: give two accuracies, at least one above 0")
     return 100 * abs(upright - turned) / (upright + turned)

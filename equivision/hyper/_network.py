@@ -1,6 +1,7 @@
 """A plain network made exactly equivariant by a hypernetwork that writes its parameters for every image."""
 
 import copy
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision._modes import evaluation_mode
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
+from equivision.functional._checks import check_dtypes
 from equivision.groups import PlanarGroup, planar
 from equivision.hyper._generator import ParameterGenerator, default_trunk
 from equivision.hyper._graph import with_given_parameters
@@ -61,7 +63,8 @@ class HyperEquivariantCNN(nn.Module):
     Raises:
         ConfigError: an argument is not valid, or a layer of main cannot be made equivariant.
         GridError: a layer of main cannot be exact on the sizes it meets, or images are not square.
-        GroupMismatchError: the group does not contain the quarter turns.
+        GroupMismatchError: the group does not contain the quarter turns, or a layer of main has options that differ
+            between rows and columns.
         ShapeError: main or the generator does not take such images.
 
     Source: HE-CNN (2025), sections 4.1 to 4.5.
@@ -103,6 +106,8 @@ class HyperEquivariantCNN(nn.Module):
                 raise ConfigError(f"{name}={value!r} is not known: choose one of {choices}")
         if light is not None:
             check_count("light", light)
+        if generator is not None and not isinstance(generator, nn.Module):
+            raise ConfigError(f"generator={generator!r}: give a network, an instance of torch.nn.Module, or None")
         self.mode: Mode = mode
         self.combiner: Combiner = combiner
         self.averaging = True
@@ -155,13 +160,25 @@ class HyperEquivariantCNN(nn.Module):
         """Parameters for each image: weights ``[B, ...]`` and biases ``[B, out]`` by name, as in a state dict of main.
 
         Equivariance: kernels turn with the image, ``w(g x) = g w(x)``; biases do not change.
+
+        Raises:
+            ShapeError: images have another shape than ``input_shape``, or another dtype than the weights.
         """
+        self._check_images(images)
         parameters: dict[str, Tensor] = {}
         for name, (weight, bias) in zip(self._names, self._generated(images), strict=True):
             parameters[f"{name}.weight"] = weight
             if bias is not None:
                 parameters[f"{name}.bias"] = bias
         return parameters
+
+    def _check_images(self, x: Tensor) -> None:
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ShapeError(
+                f"x has shape {tuple(x.shape)}: this network takes [batch, {', '.join(map(str, self.input_shape))}], "
+                "the input_shape it was built for"
+            )
+        check_dtypes(x, self.generator.head.weight, "HyperEquivariantCNN")
 
     def _generated(self, images: Tensor) -> list[tuple[Tensor, Tensor | None]]:
         turns = 1 if self.combiner == "none" else 4
@@ -175,11 +192,7 @@ class HyperEquivariantCNN(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Tensor:
         """What main gives, with the parameters of each image."""
-        if tuple(x.shape[1:]) != self.input_shape:
-            raise ShapeError(
-                f"x has shape {tuple(x.shape)}: this network takes [batch, {', '.join(map(str, self.input_shape))}], "
-                "the input_shape it was built for"
-            )
+        self._check_images(x)
         if not self.averaging or len(self._cosets) == 1:
             return self._exact(x)
         outputs = [_back(self._exact(_moved(x, *coset)), *coset) for coset in self._cosets]
@@ -197,7 +210,7 @@ class HyperEquivariantCNN(nn.Module):
 
 
 def _check_shape(input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    if isinstance(input_shape, str) or len(input_shape) != 3:
+    if not isinstance(input_shape, Sequence) or isinstance(input_shape, str) or len(input_shape) != 3:
         raise ConfigError(f"input_shape={input_shape!r}: give channels, height and width of the images")
     for i, value in enumerate(input_shape):
         check_count(f"input_shape[{i}]", value)
@@ -227,6 +240,11 @@ def _moved(x: Tensor, flip: bool, degrees: float) -> Tensor:
 
 def _back(y: Tensor, flip: bool, degrees: float) -> Tensor:
     """Maps move back, invariants stay."""
+    if not isinstance(y, Tensor):
+        raise ConfigError(
+            f"main gives a {type(y).__name__}: over groups larger than C4 its outputs are averaged, so it must end in "
+            "one tensor; or give group='C4'"
+        )
     if y.ndim != 4:
         return y
     y = functional.rotate(y, -degrees) if degrees else y
@@ -242,8 +260,11 @@ def _generator(
 ) -> ParameterGenerator:
     """A trunk with heads for the layers."""
     like = next(trunk.parameters(), torch.zeros(()))
-    with evaluation_mode(trunk):
-        features = trunk(torch.zeros(2, *input_shape).to(like))
+    try:
+        with evaluation_mode(trunk):
+            features = trunk(torch.zeros(2, *input_shape).to(like))
+    except RuntimeError as error:
+        raise ShapeError(f"input_shape={input_shape}: generator fails on such images: {error}") from error
     if not isinstance(features, Tensor) or features.ndim != 2:
         shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise ShapeError(

@@ -22,7 +22,7 @@ class Residual(nn.Module):
 
 
 class Joined(nn.Module):
-    """Strides, dilation, groups, wrapped edges, two paths joined, a layer that is called twice, x.view."""
+    """Strides, dilation, groups, wrapped edges, two paths joined, x.view."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from equivision.errors import ConfigError, ShapeError
 from equivision.hyper import average_kernels, column_index, combine_columns, combine_kernels
 from tests.oracle import _hyper as oracle
 
@@ -104,3 +105,18 @@ def test_pieces_that_do_not_see_turns_give_kernels_equal_to_their_rotations() ->
         kernels = combine_kernels(pieces, taps)
         torch.testing.assert_close(turned(kernels), kernels, rtol=0, atol=1e-15)
         assert kernels.std() > 0.1
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_pieces_that_fit_no_kernel_are_refused() -> None:
+    for pieces, taps in ((random_pieces(2, 2), 5), (random_pieces(2, 3), 4), (random_pieces(2, 2)[:3], 4)):
+        with pytest.raises(ShapeError, match=rf"pieces has shape .*taps={taps} needs \[4, ..., "):
+            combine_kernels(pieces, taps)
+    with pytest.raises(ConfigError, match="taps=0"):
+        combine_kernels(random_pieces(2, 2), 0)
+    with pytest.raises(ConfigError, match="size=-1"):
+        column_index(-1)
+    with pytest.raises(ShapeError, match="a map of 16 positions needs"):
+        combine_columns(random_pieces(2, 3), column_index(4))
+    with pytest.raises(ShapeError, match="mean of turned kernels needs"):
+        average_kernels(random_pieces(2, 3))

@@ -48,6 +48,10 @@ def test_errors() -> None:
         rotation_loss(net, torch.rand(1, 1, 8, 8), form="other")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="upright=0, turned=0"):
         equivariance_difference(0, 0)
+    with pytest.raises(ConfigError, match="upright=nan"):
+        equivariance_difference(float("nan"), 50.0)
+    with pytest.raises(ConfigError, match="net=Sequential generates no parameters"):
+        rotation_loss(MAIN, torch.rand(1, 1, 8, 8))  # type: ignore[arg-type]
 
 
 def test_difference_of_the_study() -> None:
