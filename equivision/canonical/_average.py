@@ -119,7 +119,7 @@ class FrameAveragedNetwork(nn.Module):
 
     def _predict(self, copies: Tensor) -> Tensor:
         y = self.predictor(copies)
-        self._orbit.check_output(y, self.output, "FrameAveragedNetwork")
+        self._orbit.check_output(y, self.output, "FrameAveragedNetwork", copies.shape[0])
         return y
 
     def extra_repr(self) -> str:

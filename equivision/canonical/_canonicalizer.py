@@ -10,7 +10,7 @@ from equivision.canonical._frame import Frame, find_frame
 from equivision.canonical._orbit import Orbit, Output, Sampling, blend, check_choice
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import Guarantee
+from equivision.nn._base import Guarantee, check_positive
 
 Images = Float[Tensor, "batch channel height width"]
 
@@ -81,8 +81,7 @@ class Canonicalizer(nn.Module):
         sampling: Sampling = "bilinear",
     ) -> None:
         super().__init__()
-        if not beta > 0:
-            raise ConfigError(f"beta={beta}: give a positive number")
+        check_positive("beta", beta)
         self.energy = energy
         self.group = energy_group(energy, group)
         self.beta = float(beta)
@@ -111,7 +110,7 @@ class Canonicalizer(nn.Module):
         """
         if output == "invariant":
             return y
-        self._orbit.check_output(y, output, "Canonicalizer")
+        self._orbit.check_output(y, output, "Canonicalizer", frame.weights.shape[0])
         copies = y.unsqueeze(1).expand(-1, self._orbit.order, *y.shape[1:])
         return blend(self._orbit.done(copies, output), frame.weights)
 
@@ -184,6 +183,10 @@ class CanonicalizedNetwork(nn.Module):
             raise ConfigError(
                 f"canonicalizer={type(canonicalizer).__name__} has no method restore: give a Canonicalizer, as in "
                 "Canonicalizer(energy)"
+            )
+        if frozen and not isinstance(predictor, nn.Module):
+            raise ConfigError(
+                f"predictor={predictor!r} cannot be frozen: give a network, an instance of torch.nn.Module"
             )
         self.predictor, self.canonicalizer = predictor, canonicalizer
         self.output: Output = output

@@ -11,6 +11,11 @@ from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, LiftConv2d
 from equivision.nn._base import Guarantee, check_count
 
 
+def kind_of(found: object) -> str:
+    """What a network gave, in words."""
+    return f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+
+
 def evaluate(energy: nn.Module, x: Tensor, numbers: int, layer: str, meaning: str) -> Tensor:
     """So many numbers for each image, not computed under autocast: with few digits, too many scores would be alike.
 
@@ -21,9 +26,9 @@ def evaluate(energy: nn.Module, x: Tensor, numbers: int, layer: str, meaning: st
     low = torch.is_autocast_enabled(kind) and x.dtype in (torch.bfloat16, torch.float16)
     with torch.autocast(kind, enabled=False):
         found = energy(x.float() if low else x)
-    if found.shape != (x.shape[0], numbers):
+    if not isinstance(found, Tensor) or found.shape != (x.shape[0], numbers):
         raise ShapeError(
-            f"{layer}: the energy gives shape {tuple(found.shape)} for {x.shape[0]} images: it must give {meaning}, "
+            f"{layer}: the energy gives {kind_of(found)} for {x.shape[0]} images: it must give {meaning}, "
             f"shape {(x.shape[0], numbers)}"
         )
     return found
@@ -124,9 +129,9 @@ class OrbitEnergy(nn.Module):
         self._orbit.check_images(x, "OrbitEnergy")
         copies = self._orbit.undone(x).flatten(0, 1)
         scores = self.network(copies)
-        if scores.shape not in ((copies.shape[0],), (copies.shape[0], 1)):
+        if not isinstance(scores, Tensor) or scores.shape not in ((copies.shape[0],), (copies.shape[0], 1)):
             raise ShapeError(
-                f"OrbitEnergy: the network gives shape {tuple(scores.shape)} for {copies.shape[0]} images: it must "
+                f"OrbitEnergy: the network gives {kind_of(scores)} for {copies.shape[0]} images: it must "
                 "give one number for each, [batch] or [batch, 1]"
             )
         return scores.reshape(-1, self._orbit.order)

@@ -99,10 +99,15 @@ class Orbit:
             moved.append(self._move(slots, step) if slots.ndim > 3 else slots)
         return torch.stack(moved, 1)
 
-    def check_output(self, y: object, output: Output, layer: str) -> None:
-        """Raise ShapeError unless what a predictor gave can move as it should."""
+    def check_output(self, y: object, output: Output, layer: str, batch: int) -> None:
+        """Raise ShapeError unless what a predictor gave for so many images can move as it should."""
         if not isinstance(y, Tensor):
             raise ShapeError(f"{layer}: the predictor gives a {type(y).__name__}: it must give one tensor")
+        if y.ndim == 0 or y.shape[0] != batch:
+            raise ShapeError(
+                f"{layer}: the predictor gives shape {tuple(y.shape)} for {batch} image(s): its first axis must be "
+                "that of the images"
+            )
         if output == "plane" and y.ndim != 4:
             raise ShapeError(
                 f"{layer}: the predictor gives shape {tuple(y.shape)}; output='plane' needs maps [batch, channel, "

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equivision.canonical._energy import kind_of
 from equivision.canonical._orbit import check_choice
 from equivision.errors import FrameError, ShapeError
 from equivision.nn._base import Guarantee
@@ -62,6 +63,7 @@ def pca_frames(points: Points, group: PointGroup = "E") -> PointFrames:
     Raises:
         ShapeError: points have another number of axes, or hold whole numbers.
         ConfigError: unknown group.
+        FrameError: coordinates are infinite, or not numbers.
 
     Source: Puny et al. 2022, section 3.1.
 
@@ -78,14 +80,26 @@ def pca_frames(points: Points, group: PointGroup = "E") -> PointFrames:
     dim = points.shape[2]
     centres = points.mean(1) if group in ("E", "SE") else points.new_zeros(points.shape[0], dim)
     centred = points - centres[:, None]
-    with torch.autocast(points.device.type, enabled=False):
-        variances, axes = torch.linalg.eigh(centred.mT @ centred)
+    variances, axes = _principal_axes(centred)
     signs = torch.tensor(list(itertools.product((1.0, -1.0), repeat=dim)), dtype=points.dtype, device=points.device)
     if group in ("SO", "SE"):
         handed = torch.linalg.det(axes.detach()).sign()
         axes = torch.cat([axes[:, :, :1] * handed[:, None, None], axes[:, :, 1:]], 2)
         signs = signs[signs.prod(1) > 0]
     return PointFrames(axes[:, None] * signs[:, None], centres, *_undetermined(variances.detach()))
+
+
+def _principal_axes(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances, ascending, and axes; in float32 at least, as eigenvectors exist in no other dtype."""
+    exact = centred.to(torch.promote_types(centred.dtype, torch.float32))
+    try:
+        with torch.autocast(centred.device.type, enabled=False):
+            variances, axes = torch.linalg.eigh(exact.mT @ exact)
+    except torch.linalg.LinAlgError as error:
+        raise FrameError(
+            f"points have no principal axes: {error} Look for infinite numbers and such that are none"
+        ) from error
+    return variances.to(centred.dtype), axes.to(centred.dtype)
 
 
 def _undetermined(variances: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,8 +171,19 @@ class FrameAveragedPoints(nn.Module):
             self._check(frames)
         copies = frames.undone(points)
         num = copies.shape[1]
+        if features is not None and features.shape[:1] != points.shape[:1]:
+            raise ShapeError(
+                f"FrameAveragedPoints: features has shape {tuple(features.shape)} for {points.shape[0]} point set(s): "
+                "give features for each of them"
+            )
         more = () if features is None else (features.repeat_interleave(num, 0),)
-        y = self.predictor(copies.flatten(0, 1), *more).unflatten(0, (points.shape[0], num))
+        y = self.predictor(copies.flatten(0, 1), *more)
+        if not isinstance(y, Tensor) or y.ndim == 0 or y.shape[0] != points.shape[0] * num:
+            raise ShapeError(
+                f"FrameAveragedPoints: the predictor gives {kind_of(y)} for {points.shape[0] * num} point set(s): it "
+                "must give one tensor, whose first axis is theirs"
+            )
+        y = y.unflatten(0, (points.shape[0], num))
         if self.output == "invariant":
             return y.mean(1)
         if y.ndim != 4 or y.shape[3] != points.shape[2]:

@@ -12,7 +12,7 @@ from equivision.errors import ConfigError, ShapeError
 from equivision.functional import rotate
 from equivision.functional._checks import check_floating
 from equivision.nn import BlurPool2d, FieldBatchNorm2d, NormReLU, SteerableConv2d
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee, check_count, check_positive
 
 Images = Float[Tensor, "batch channel height width"]
 
@@ -134,8 +134,7 @@ class RotationCanonicalizer(nn.Module):
     def __init__(self, energy: nn.Module, *, smallest: float | int = 1e-6, sampling: Sampling = "bilinear") -> None:
         super().__init__()
         check_choice("sampling", sampling, Sampling)
-        if not smallest > 0:
-            raise ConfigError(f"smallest={smallest}: give a positive number")
+        check_positive("smallest", smallest)
         self.energy = energy
         self.smallest = float(smallest)
         self.sampling: Sampling = sampling

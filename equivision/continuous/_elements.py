@@ -7,6 +7,7 @@ this library, in coordinates with x to the right and y upwards.
 import itertools
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -83,9 +84,13 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ConfigError: they are none, not positive, or not ascending.
     """
-    found = tuple(float(s) for s in scales)
-    if not found or found[0] <= 0 or any(b <= a for a, b in itertools.pairwise(found)):
-        raise ConfigError(f"scales={tuple(scales)}: give positive numbers in ascending order, such as (1.0, 1.3, 1.7)")
+    try:
+        found = tuple(float(s) for s in scales)
+    except (TypeError, ValueError):
+        found = ()
+    limits = (0.0, *found, math.inf)  # not a number is in no order
+    if not found or not all(a < b for a, b in itertools.pairwise(limits)):
+        raise ConfigError(f"scales={scales!r}: give positive numbers in ascending order, such as (1.0, 1.3, 1.7)")
     return found
 
 
@@ -99,8 +104,8 @@ def log_spaced(num: int, largest: float) -> tuple[float, ...]:
     (1.0, 2.0, 4.0)
     """
     check_count("num", num)
-    if num > 1 and not 1 < largest < math.inf:
-        raise ConfigError(f"largest={largest}: give a number greater than 1")
+    if num > 1 and not (isinstance(largest, Real) and 1 < largest < math.inf):
+        raise ConfigError(f"largest={largest!r}: give a number greater than 1")
     return tuple(largest ** (i / max(num - 1, 1)) for i in range(num))
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from equivision.continuous._lie_groups import LieGroup, Lifted, Pairs, lie_group
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import Guarantee, check_count
+from equivision.functional._checks import check_dtypes
+from equivision.nn._base import Guarantee, check_count, check_part, check_positive
 
 #: Width of the last layer of the kernel's network: the sum over neighbours has so many columns for each field.
 _COLUMNS = 16
@@ -71,10 +72,8 @@ class LieConv(nn.Module):
         super().__init__()
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("hidden", hidden)):
             check_count(name, count)
-        if not 0 < fill <= 1:
-            raise ConfigError(f"fill={fill}: give the share of pairs that are near, more than 0 and up to 1")
-        if not radius > 0:
-            raise ConfigError(f"radius={radius}: give a positive number")
+        check_part("fill", fill, "the share of pairs that are near, more than 0 and up to 1", zero=False)
+        check_positive("radius", radius)
         self.in_channels, self.out_channels, self.group = in_channels, out_channels, lie_group(group)
         self.fill, self.radius, self.hidden = fill, radius, hidden
         coordinates = self.group.dim + 2 * self.group.orbit_dim
@@ -199,12 +198,18 @@ class LieConvNet(nn.Module):
             points: coordinates (right, up), of each example or of all.
             mask: False for points that are not there.
         """
+        check_dtypes(x, self.classifier.weight, "LieConvNet")
         if points is None:
             x, points = self._as_points(x)
-        elif x.ndim != 3 or x.shape[-1] != points.shape[-2]:
+        elif x.ndim != 3 or x.shape[-1] != points.shape[-2] or points.shape[0] not in (1, x.shape[0]):
             raise ShapeError(
                 f"LieConvNet: x has shape {tuple(x.shape)} for points of shape {tuple(points.shape)}: give "
                 "[batch, channel, point], one value a point"
+            )
+        if mask is not None and (mask.shape[-1] != points.shape[-2] or mask.shape[0] not in (1, x.shape[0])):
+            raise ShapeError(
+                f"LieConvNet: mask has shape {tuple(mask.shape)} for points of shape {tuple(points.shape)}: give "
+                "[batch, point]"
             )
         shift = torch.rand((), device=x.device, dtype=x.dtype) if self.training else 0.0
         lifted = self.group.lift(points, mask, shift)
@@ -229,18 +234,20 @@ def image_points(size: Sequence[int], *, centre: bool = True) -> tuple[Float[Ten
         centre: whether the pixel at the very middle is among them.
 
     Raises:
-        ConfigError: the size is not two whole numbers.
+        ConfigError: the size is not two whole numbers, or no pixel is left.
 
     >>> image_points((3, 3))[1].tolist(), image_points((3, 3), centre=False)[1].tolist()
     ([0, 1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 5, 6, 7, 8])
     """
-    if len(size) != 2:
-        raise ConfigError(f"size={tuple(size)}: give height and width")
+    if not isinstance(size, Sequence) or len(size) != 2 or min(size) < 1:
+        raise ConfigError(f"size={size!r}: give height and width, whole numbers of at least 1")
     height, width = size
     # plain numbers: how many there are must be known to torch.compile and torch.export
     places = [(2 * c - (width - 1), (height - 1) - 2 * r) for r in range(height) for c in range(width)]
     squares = [right**2 + up**2 for right, up in places]
     index = [i for i, square in enumerate(squares) if square <= max(height, width) ** 2 and (centre or square > 0)]
+    if not index:
+        raise ConfigError(f"size={size!r} has its only pixel in the middle, about which the group turns: give more")
     return torch.tensor([places[i] for i in index]).float() / max(height, width), torch.tensor(index)
 
 

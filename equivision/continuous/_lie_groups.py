@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count
+from equivision.nn._base import check_count, check_part
 
 #: The jump of an angle is kept this far from half a turn, which many pairs of lifted pixels differ by exactly.
 _JUMP = 1e-3
@@ -100,8 +100,7 @@ class LieGroup(ABC):
         Raises:
             ConfigError: alpha is outside of [0, 1].
         """
-        if not 0 <= alpha <= 1:
-            raise ConfigError(f"alpha={alpha}: give a number from 0 (orbits alone) to 1 (group alone)")
+        check_part("alpha", alpha, "a number from 0 (orbits alone) to 1 (group alone)")
         u, v = lifted.elements[:, :, None], lifted.elements[:, None]
         shape = (*u.shape[:2], v.shape[2], -1)
         log = self.between(u, v)

@@ -11,7 +11,7 @@ from equivision.continuous._conv import ContinuousGroupConv2d
 from equivision.continuous._elements import Elements, combine
 from equivision.continuous._siren import working_dtype
 from equivision.errors import ConfigError
-from equivision.nn._base import Guarantee
+from equivision.nn._base import Guarantee, check_part
 
 PGradient = Literal["shift", "elements"]
 #: Width of the relaxation of 0 or 1, as in the relaxed Bernoulli distribution.
@@ -119,8 +119,7 @@ class PartialGroupConv2d(ContinuousGroupConv2d):
             in_channels, out_channels, kernel_size, num_rotations=num_rotations, reflections=reflections,
             padding=padding, bias=bias, hidden=hidden, num_hidden=num_hidden, omega=omega, device=device, dtype=dtype,
         )  # fmt: skip
-        if not 0 <= p <= 1:
-            raise ConfigError(f"p={p}: give a number from 0 (no turns) to 1 (all turns)")
+        check_part("p", p, "a number from 0 (no turns) to 1 (all turns)")
         if p_gradient not in get_args(PGradient):
             raise ConfigError(f"p_gradient={p_gradient!r} is not known: choose 'shift' or 'elements'")
         self.p_gradient: PGradient = p_gradient

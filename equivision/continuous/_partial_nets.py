@@ -12,7 +12,7 @@ from equivision.continuous._conv import ContinuousGroupConv2d, ContinuousLiftCon
 from equivision.continuous._elements import Elements, combine
 from equivision.continuous._partial import PartialGroupConv2d, stratified_angles
 from equivision.continuous._siren import working_dtype
-from equivision.errors import ConfigError
+from equivision.errors import ConfigError, ShapeError
 from equivision.nn import BatchNorm3d, BlurPool2d
 from equivision.nn._base import Guarantee, check_count
 
@@ -56,6 +56,12 @@ class PartialNet(nn.Module):
     ) -> Float[Tensor, "batch num_classes"]:
         """Class logits; without elements, those of :meth:`elements`."""
         elements = self.elements() if elements is None else elements
+        needed = 1 + sum(1 for _ in self.convolutions())
+        if len(elements) != needed:
+            raise ShapeError(
+                f"{type(self).__name__}: elements holds {len(elements)} set(s) of elements; it needs {needed}, after "
+                "the lifting and after each partial convolution: give what elements() returns"
+            )
         maps = self.pool(self.features(x, elements), elements[-1])
         return self.classifier(maps.mean((-2, -1)))
 
@@ -244,6 +250,8 @@ class FixedElements(nn.Module):
     def __init__(self, net: Any, elements: Elements | Sequence[Elements] | None = None) -> None:
         super().__init__()
         self.net = net
+        if not callable(getattr(net, "elements", None)):
+            raise ConfigError(f"net={type(net).__name__} has no method elements: give a network such as ck_resnet()")
         given = net.elements(random=False) if elements is None else elements
         self.several = not isinstance(given, Elements)
         self.fixed = nn.ModuleList(_Constant(one) for one in ((given,) if isinstance(given, Elements) else given))
@@ -268,8 +276,8 @@ class _Constant(nn.Module):
 
 def check_counts(widths: Sequence[int], num_classes: int) -> None:
     """Raise ConfigError unless all are whole numbers of at least 1, and there is a width to begin with."""
-    if not widths:
-        raise ConfigError("widths=(): give the fields of the lifting convolution, then of every block")
+    if not isinstance(widths, Sequence) or not widths:
+        raise ConfigError(f"widths={widths!r}: give the fields of the lifting convolution, then of every block")
     for name, value in (*((f"widths[{i}]", w) for i, w in enumerate(widths)), ("num_classes", num_classes)):
         check_count(name, value)
 

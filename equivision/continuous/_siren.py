@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count, uniform_
+from equivision.errors import ShapeError
+from equivision.nn._base import check_count, check_positive, uniform_
 
 
 def working_dtype(parameter: Tensor) -> torch.dtype:
@@ -63,8 +63,7 @@ class Siren(nn.Module):
         for name, count in counts.items():
             check_count(name, count)
         for name, number in (("omega", omega), ("variance", variance)):
-            if not 0 < number < math.inf:
-                raise ConfigError(f"{name}={number}: give a positive number")
+            check_positive(name, number)
         self.in_features, self.out_features, self.hidden, self.num_hidden = counts.values()
         self.omega, self.variance = omega, variance
         widths = [in_features, *[hidden] * (num_hidden + 1), out_features]

@@ -55,13 +55,18 @@ def corresponds(expected: Tensor, found: Tensor) -> bool:
 def revived(value: Tensor, form: Form) -> Tensor:
     """The same with random positive numbers in channels that are constant, as behind a ReLU that lets nothing through.
 
-    Such channels would hide what the next calls do to positions.
+    Such channels would hide what the next calls do to positions; of a single pixel, it is 0 that hides it.
     """
-    if form.size is None or not value.is_floating_point():
+    size = 1 if form.is_map and form.size is None else form.size
+    if size is None or not value.is_floating_point():
         return value
-    flat = value.reshape(value.shape[0], -1, form.size**2)
-    live = flat.amax(-1, keepdim=True) - flat.amin(-1, keepdim=True) > 0  # False for what is not a number
+    flat = value.reshape(value.shape[0], -1, size**2)
+    spread = flat.abs() if size == 1 else flat.amax(-1, keepdim=True) - flat.amin(-1, keepdim=True)
+    live = spread > 0  # False for what is not a number
     if bool(live.all()):
         return value
     noise = torch.rand(flat.shape, dtype=value.dtype, generator=torch.Generator().manual_seed(flat.shape[-1]))
-    return torch.where(live, flat, noise + 0.1).reshape(value.shape)
+    alive = torch.where(live, flat, noise + 0.1).reshape(value.shape)
+    if 0 in value.stride():
+        return alive
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(alive)  # x.view goes on to fail

@@ -34,8 +34,9 @@ class HyperEquivariantCNN(nn.Module):
         main: any plain network of torch modules: convolutions, pools, activations, batch norm, residual connections,
             one flattening or global pool, linear layers; or without linear layers. It is copied.
         generator: trunk of the generator, any module from images to ``[B, features]``; linear heads are added. It
-            should not be equivariant itself: an invariant one gives kernels that all equal their own rotations. None:
-            strided convolutions with at most 32 channels.
+            should not be equivariant itself: an invariant one gives kernels that all equal their own rotations. What
+            it gives grows with the contrast of the images, unless it begins with a norm such as
+            ``nn.GroupNorm(1, channels)``. None: strided convolutions with at most 32 channels.
         group: ``"C4"``: exact. ``C_4n``, ``D_4n``: outputs are averaged over the angles in between and reflections:
             exact for quarter turns, and for the reflections; approximate in between, where images are interpolated.
         input_shape: channels, height and width of the images, which must be square.

@@ -1,7 +1,7 @@
 """What all group convolutions as modules share."""
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -48,6 +48,18 @@ def check_count(name: str, value: int) -> None:
     """Raise ConfigError unless the value is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{name}={value!r}: give a whole number of at least 1")
+
+
+def check_positive(name: str, value: float | int) -> None:
+    """Raise ConfigError unless the value is a finite number above 0."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ConfigError(f"{name}={value!r}: give a positive number")
+
+
+def check_part(name: str, value: float | int, meaning: str, *, zero: bool = True) -> None:
+    """Raise ConfigError unless the value is a number from 0 to 1; ``meaning`` says what to give."""
+    if not isinstance(value, Real) or not 0 <= value <= 1 or (value == 0 and not zero):
+        raise ConfigError(f"{name}={value!r}: give {meaning}")
 
 
 def uniform_(weight: Tensor, variance: float) -> None:

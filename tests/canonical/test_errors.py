@@ -152,3 +152,44 @@ def test_points() -> None:
     with pytest.raises(FrameError, match="give strict=False to average over an arbitrary choice"):
         FrameAveragedPoints(nn.Flatten())(torch.eye(3)[None])
     assert issubclass(FrameError, EquivisionError)
+
+
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+class Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(0, keepdim=True)
+
+
+def test_networks_that_give_something_else() -> None:
+    with pytest.raises(ShapeError, match="the energy gives a tuple for 2 images"):
+        Canonicalizer(Pair(), group="C4")(SQUARE)
+    with pytest.raises(ShapeError, match="OrbitEnergy: the network gives a tuple for 8 images"):
+        OrbitEnergy(Pair(), group="C4")(SQUARE)
+    for net in (CanonicalizedNetwork(Mean(), own(), output="plane"), FrameAveragedNetwork(Mean(), group="C4")):
+        with pytest.raises(ShapeError, match=r"gives shape \(1, 1, 8, 8\) for \d image\(s\): its first axis must be"):
+            net(SQUARE)
+    points = torch.rand(2, 5, 3)
+    for predictor in (Pair(), Mean()):
+        with pytest.raises(ShapeError, match=r"FrameAveragedPoints: the predictor gives .* for 16 point set\(s\)"):
+            FrameAveragedPoints(predictor)(points)
+    with pytest.raises(ShapeError, match=r"features has shape \(1, 5, 4\) for 2 point set"):
+        FrameAveragedPoints(nn.Flatten())(points, torch.rand(1, 5, 4))
+    with pytest.raises(ConfigError, match="predictor='cnn' cannot be frozen"):
+        CanonicalizedNetwork("cnn", own(), frozen=True)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("value", ["1", None, float("inf"), float("nan"), True])
+def test_numbers_that_are_none(value) -> None:
+    with pytest.raises(ConfigError, match=f"beta={value!r}: give a positive number"):
+        Canonicalizer(nn.Flatten(), group="C4", beta=value)
+    with pytest.raises(ConfigError, match=f"smallest={value!r}: give a positive number"):
+        RotationCanonicalizer(nn.Flatten(), smallest=value)
+
+
+def test_points_without_axes() -> None:
+    with pytest.raises(FrameError, match="points have no principal axes"):
+        pca_frames(torch.full((1, 5, 3), float("nan")), "E")

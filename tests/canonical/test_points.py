@@ -191,3 +191,11 @@ class TestDegenerate:
         for output in OUTPUTS:
             net = FrameAveragedPoints(predictor(2, output), output=output)
             assert max(error(net, points, "E", output, seed) for seed in range(4)) < 1e-11
+
+
+def test_half_precision() -> None:
+    """Eigenvectors are found in float32."""
+    points = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+    frames, exact = pca_frames(points.bfloat16(), "E"), pca_frames(points, "E")
+    assert frames.rotations.dtype == torch.bfloat16
+    torch.testing.assert_close(frames.rotations.float().abs(), exact.rotations.abs(), atol=0.1, rtol=0)

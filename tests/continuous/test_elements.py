@@ -101,3 +101,12 @@ class TestErrors:
     def test_kernels_of_corners(self) -> None:
         with pytest.raises(ConfigError, match="kernel_size=2 has no tap in the unit disk, only corners"):
             disk(2)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize("scales", [1.0, None, ("a",), (1.0, float("nan")), (float("nan"),), (1.0, float("inf"))])
+def test_scales_that_are_no_enlargements(scales) -> None:
+    with pytest.raises(ConfigError, match=r"scales=.*: give positive numbers in ascending order"):
+        grid_elements(4, scales=scales)
+    with pytest.raises(ConfigError, match="largest='2': give a number greater than 1"):
+        log_spaced(3, "2")  # pyright: ignore[reportArgumentType]

@@ -282,3 +282,22 @@ class TestErrors:
             network(torch.rand(2, 1, 5), torch.rand(2, 4, 2))
         with pytest.raises(ConfigError, match=r"size=\(3,\): give height and width"):
             image_points((3,))
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_what_does_not_fit_together() -> None:
+    net = LieConvNet("T2", width=2, num_blocks=1)
+    points, values = torch.rand(2, 6, 2), torch.rand(2, 1, 6)
+    with pytest.raises(ShapeError, match=r"x has shape \(2, 1, 6\) for points of shape \(3, 6, 2\)"):
+        net(values, torch.rand(3, 6, 2))
+    with pytest.raises(ShapeError, match=r"mask has shape \(2, 5\) for points of shape \(2, 6, 2\)"):
+        net(values, points, torch.ones(2, 5, dtype=torch.bool))
+    with pytest.raises(ShapeError, match=r"LieConvNet: input has dtype torch.float64, the weights torch.float32"):
+        net(values.double(), points.double())
+    with pytest.raises(ConfigError, match=r"size=.*has its only pixel in the middle"):
+        LieConvNet("SO2", width=2, num_blocks=1)(torch.rand(1, 1, 1, 1))
+    for name, value in (("fill", "a"), ("fill", float("nan")), ("radius", "a"), ("radius", float("inf"))):
+        with pytest.raises(ConfigError, match=f"{name}={value!r}: give "):
+            LieConv(1, 1, group="T2", **{name: value})
+    with pytest.raises(ConfigError, match=r"size=\(0, 3\): give height and width"):
+        image_points((0, 3))

@@ -195,3 +195,16 @@ class TestErrors:
     def test_images(self) -> None:
         with pytest.raises(ShapeError, match=r"ContinuousLiftConv2d: .*needs \[batch, 1 channel"):
             resnet()(torch.rand(1, 3, 9, 9))
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_what_is_no_network_or_not_its_elements() -> None:
+    net = ck_resnet(width=2, num_rotations=4)
+    with pytest.raises(ShapeError, match=r"CKResNet: elements holds 2 set\(s\) of elements; it needs 5"):
+        net(torch.rand(1, 1, 8, 8), net.elements()[:2])
+    with pytest.raises(ConfigError, match="net=Flatten has no method elements"):
+        FixedElements(nn.Flatten())
+    with pytest.raises(ConfigError, match="widths=32: give the fields"):
+        CKResNet(32)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="p='a': give a number from 0"):
+        ck_resnet(width=2, p="a")

@@ -114,6 +114,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], type[EquivisionError], str]] =
         lambda: nn.Sequential(narrow(nn.ZeroPad2d((1, 0, 1, 0)), nn.Softplus()), nn.Linear(49, 3)), ConfigError,
         r"0.2 \(ZeroPad2d\)",
     ),
+    "dead pixel": (
+        lambda: nn.Sequential(nn.Conv2d(2, 1, 8), nn.Softshrink(1e3), nn.Conv2d(1, 3, 2, padding="same")), GridError,
+        r"2 \(Conv2d\)",
+    ),
     "mixed images": (
         lambda: own(lambda s, x: s.linear(((y := s.conv(x)) - y.mean(0, keepdim=True)).square().mean((2, 3)))),
         ConfigError, "or mixes the images of a batch",
@@ -164,7 +168,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], type[EquivisionError], str]] =
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.*spectral_norm:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*spectral_norm:FutureWarning", "ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_exact_is_refused(name: str) -> None:
     make, kind, words = REFUSED[name]
@@ -240,3 +244,14 @@ def test_what_is_given_beside_the_network_is_checked() -> None:
     pair = wrapped(own(lambda s, x: (s.linear(s.conv(x).mean((2, 3))), s.conv(x))), group="C8")
     with pytest.raises(ConfigError, match="main gives a tuple: over groups larger than C4"):
         pair(torch.rand(2, 2, 8, 8))
+
+
+@torch.no_grad()
+def test_a_norm_before_the_generator_takes_contrast_out_of_the_weights() -> None:
+    main = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(144, 3))
+    x = torch.rand(2, 2, 8, 8)
+    for first, grows in ((nn.Identity(), True), (nn.GroupNorm(1, 2, eps=1e-12), False)):
+        net = HyperEquivariantCNN(main, nn.Sequential(first, conv_trunk(2, (4, 4))), input_shape=(2, 8, 8))
+        before, after = net.generate(x)["0.weight"], net.generate(4 * x)["0.weight"]
+        assert bool((before - after).abs().max() > 1e-3) == grows
+        assert error(net) <= 1e-12
