@@ -99,7 +99,7 @@ class Orbit:
             moved.append(self._move(slots, step) if slots.ndim > 3 else slots)
         return torch.stack(moved, 1)
 
-    def check_output(self, y: object, output: Output, layer: str, batch: int) -> None:
+    def check_output(self, y: object, output: Output, layer: str, batch: int | torch.SymInt) -> None:
         """Raise ShapeError unless what a predictor gave for so many images can move as it should."""
         if not isinstance(y, Tensor):
             raise ShapeError(f"{layer}: the predictor gives a {type(y).__name__}: it must give one tensor")
