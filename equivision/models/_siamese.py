@@ -1,0 +1,119 @@
+"""Siamese networks: where in a search image is what a template shows, and how far has it turned."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equivision.errors import ConfigError, GroupMismatchError
+from equivision.functional import cross_correlation, rotate
+from equivision.groups import PlanarGroup, planar
+
+#: Feature groups of a layer: pairs (size, count), as in :class:`equivision.implicit.FeatureGroupPool`.
+FeatureGroups = tuple[tuple[int, int], ...]
+
+
+class SiameseNetwork(nn.Module):
+    """Correlates the features of a search image with those of a template, in all orientations of the template.
+
+    ``response[i](t) = gain * scale * sum_{c, p} f(x)[c](t + p) (L_i f(z))[c](p) + bias``
+
+    One network ``f`` sees both images. The template is turned as a feature map, once, not as an image: for a network
+    over C_n its slots are shifted and its plane is rotated, for a network whose features lie on the plane its plane is.
+
+    Args:
+        backbone: from images to feature maps ``[B, C, h, w]``, or ``[B, C, |G|, h, w]`` on the group.
+        group: C_n, as a group or its name: in how many orientations the template is searched for.
+        scale: what responses are multiplied by, so that they are of the size of logits.
+        stride: pixels of the search image from one position of the response to the next.
+        feature_groups: feature groups of the layers whose equivariance is to be learned, by their names in this network.
+
+    Shape:
+        template ``[B, C, h, w]`` and search image ``[B, C, H, W]`` to the response ``[B, H', W']``, largest over the
+        orientations; for SiamFC's sizes, 127 and 255, it is 17 x 17.
+
+    Equivariance: with a backbone over C_n, exact for its quarter turns: when both images turn, the response turns; when
+        the search image alone turns, the response turns as well, and another orientation of the template wins; when the
+        template alone turns, the response stays. For other backbones with turned templates, as far as their features
+        turn with the image.
+
+    Raises:
+        GroupMismatchError: the group is no C_n, or the features lie on another group.
+        ConfigError: scale or stride are not positive.
+
+    Source: Bertinetto et al. 2016 (SiamFC), eq. 2; Gupta et al. 2021 (RE-SiamNet), section 3.
+
+    >>> net = SiameseNetwork(nn.Conv2d(3, 2, 8, stride=8), group="C4")
+    >>> net(torch.rand(1, 3, 48, 48), torch.rand(1, 3, 176, 176)).shape
+    torch.Size([1, 17, 17])
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        group: PlanarGroup | str = "C1",
+        scale: float = 1e-3,
+        stride: int = 8,
+        feature_groups: Mapping[str, FeatureGroups] | None = None,
+    ) -> None:
+        super().__init__()
+        self.group = planar(group)
+        if self.group.reflections:
+            raise GroupMismatchError(
+                f"group={self.group.name}: templates are turned, not reflected: choose C1, C2, C4 or another C_n"
+            )
+        if not (0 < scale < float("inf") and stride > 0):
+            raise ConfigError(f"scale={scale}, stride={stride}: give positive numbers")
+        self.backbone = backbone
+        self.scale, self.stride = scale, stride
+        self.feature_groups = dict(feature_groups or {})
+        self.gain = nn.Parameter(torch.ones(()))
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def templates(
+        self, z: Float[Tensor, "batch in_channels height width"]
+    ) -> Float[Tensor, "batch orientation channels h w"]:
+        """The features of a template in all orientations; fields and slots are in one axis."""
+        return turned_templates(self.backbone(z), self.group)
+
+    def responses(
+        self,
+        templates: Float[Tensor, "batch2 orientation channels h w"],
+        x: Float[Tensor, "batch in_channels height width"],
+    ) -> Float[Tensor, "batch orientation out_height out_width"]:
+        """One response for each orientation of the templates; templates of one image are searched for in all."""
+        found = self.backbone(x)
+        found = found.flatten(1, 2) if found.ndim == 5 else found
+        return self.gain * self.scale * cross_correlation(found, templates) + self.bias
+
+    def forward(
+        self, z: Float[Tensor, "batch in_channels height width"], x: Float[Tensor, "batch in_channels height2 width2"]
+    ) -> Float[Tensor, "batch out_height out_width"]:
+        """The largest response over the orientations."""
+        return self.responses(self.templates(z), x).amax(1)
+
+    def extra_repr(self) -> str:
+        return f"group={self.group!r}, scale={self.scale}, stride={self.stride}"
+
+
+def turned_templates(
+    features: Float[Tensor, "batch channel *rest"], group: PlanarGroup
+) -> Float[Tensor, "batch orientation channels h w"]:
+    """Feature maps moved by every element of C_n; fields and slots in one axis.
+
+    Turns by angles off the pixel grid are interpolated bilinearly, with zeros outside.
+    """
+    if features.ndim == 5 and features.shape[2] != group.order:
+        raise GroupMismatchError(
+            f"the backbone gives features on {features.shape[2]} slots, but group={group.name} has {group.order} "
+            "elements: search for templates over the group of the backbone"
+        )
+    copies = []
+    for g in range(group.order):
+        slots = torch.roll(features, g, dims=2) if features.ndim == 5 else features
+        plane = slots.flatten(1, 2) if features.ndim == 5 else slots
+        turns, rest = divmod(4 * g, group.order)
+        copies.append(rotate(plane, group.degrees(g)) if rest else torch.rot90(plane, turns, (-2, -1)))
+    return torch.stack(copies, 1)
