@@ -27,7 +27,7 @@ class SiameseNetwork(nn.Module):
         group: C_n, as a group or its name: in how many orientations the template is searched for.
         scale: what responses are multiplied by, so that they are of the size of logits.
         stride: pixels of the search image from one position of the response to the next.
-        feature_groups: feature groups of the layers whose equivariance is to be learned, by their names in this network.
+        feature_groups: feature groups of the layers whose equivariance is to be learned, by the layers' names.
 
     Shape:
         template ``[B, C, h, w]`` and search image ``[B, C, H, W]`` to the response ``[B, H', W']``, largest over the

@@ -31,8 +31,12 @@ class _Stage(NamedTuple):
 
 
 _STAGES = (
-    _Stage(11, stride=2, pool=True), _Stage(5, groups=2, pool=True), _Stage(3), _Stage(3, groups=2), _Stage(3, groups=2),
-)  # fmt: skip
+    _Stage(11, stride=2, pool=True),
+    _Stage(5, groups=2, pool=True),
+    _Stage(3),
+    _Stage(3, groups=2),
+    _Stage(3, groups=2),
+)
 #: Channels of the five convolutions, in units of those of the first: 96, 256, 384, 384, 256.
 _RATIOS = (1, 8 / 3, 4, 4, 8 / 3)
 
@@ -77,7 +81,9 @@ def _over(group: PlanarGroup, interpolation: Interpolation) -> Callable[..., lis
     return make
 
 
-def _grouped(groups: Sequence[FeatureGroups], group: PlanarGroup | str, in_channels: int, scale: float) -> SiameseNetwork:
+def _grouped(
+    groups: Sequence[FeatureGroups], group: PlanarGroup | str, in_channels: int, scale: float
+) -> SiameseNetwork:
     """A plain backbone whose last channels are pooled over their feature groups."""
     pools = [FeatureGroupPool(one) for one in groups]
     backbone = alexnet_backbone((in_channels, *(pool.channels for pool in pools)), _plain)
