@@ -181,7 +181,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("options", [{"scale": 0.0}, {"scale": float("inf")}, {"stride": 0}], ids=str)
     def test_numbers(self, options: dict[str, float]) -> None:
-        with pytest.raises(ConfigError, match="scale=.*, stride=.*: give positive numbers"):
+        with pytest.raises(ConfigError, match=r"scale=.*, stride=.*: give positive numbers"):
             SiameseNetwork(nn.Identity(), **options)  # type: ignore[arg-type]
 
     def test_widths(self) -> None:

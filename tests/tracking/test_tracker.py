@@ -209,13 +209,13 @@ class TestErrors:
     def test_frames_and_boxes(self) -> None:
         tracker, frame = SiameseTracker(see_through()), torch.zeros(3, 60, 60, dtype=torch.uint8)
         for box in ((1.0, 2.0, 3.0), (0.0, 0.0, 0.0, 5.0), (0.0, math.nan, 4.0, 5.0)):
-            with pytest.raises(ConfigError, match="box=.*: give left edge, upper edge, width and height"):
+            with pytest.raises(ConfigError, match=r"box=.*: give left edge, upper edge, width and height"):
                 tracker.init(frame, box)  # type: ignore[arg-type]
         state = tracker.init(frame, (10.0, 10.0, 20.0, 20.0))
         for wrong in (frame.float(), frame[0]):
-            with pytest.raises(ShapeError, match="the frame is .*: give bytes"):
+            with pytest.raises(ShapeError, match=r"the frame is .*: give bytes"):
                 tracker.init(wrong, (10.0, 10.0, 20.0, 20.0))
-            with pytest.raises(ShapeError, match="the frame is .*: give bytes"):
+            with pytest.raises(ShapeError, match=r"the frame is .*: give bytes"):
                 tracker.update(wrong, state)
 
     def test_broken_weights(self) -> None:

@@ -1,0 +1,223 @@
+"""Training of trackers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from equivision.errors import ConfigError, DataError
+from equivision.implicit import FeatureGroupPool
+from equivision.models import SiameseNetwork, create_model
+from equivision.tasks._base import TaskBase
+from equivision.tasks._build import check_plain
+from equivision.tracking import balanced_logistic_loss, response_labels
+
+#: Template [B, C, 127, 127], search image [B, C, 255, 255], (x, y) of the target from its centre, in its pixels.
+Pairs = Sequence[Tensor]
+_LAST_LR = 1e-3  # of the first
+
+
+class TrackingTask(TaskBase):
+    """Trains a siamese network to tell where in a search image the target of a template is.
+
+    Logs ``train/loss`` and ``val/loss`` for every epoch, and ``train/equivariance`` where it is learned. The defaults
+    are SiamFC's: SGD with momentum, a learning rate that falls from 1e-2 to 1e-5 exponentially, the balanced logistic
+    loss with labels of radius 16 pixels.
+
+    With ``equivariance``, every pair is trained on as it is and with both of its images turned by the same quarter
+    turns, drawn for each pair, and the difference of the pooled features of the two, turned back, is added to the loss,
+    for the layers in ``feature_groups`` of the network.
+
+    Args:
+        model: name of a registered tracker (``siamfc``, ``re_siamfc``, ``ien_siamfc``, ``het_siamfc``), or a
+            :class:`equivision.models.SiameseNetwork`, which is passed again to :meth:`load_from_checkpoint`.
+        group: group of the model, such as ``"C4"``; None: its default. With the next two, for a model by name.
+        width: width of the model; None: its default.
+        model_args: further arguments of the model, plain values.
+        in_channels: channels of the images.
+        radius: of the labels, in pixels of the search image.
+        equivariance: weight of the loss of every layer with feature groups; None: the pairs are not turned; 0: they
+            are, as augmentation, and the loss is logged but not trained on.
+        lr: learning rate of the first epoch; that of the last is a thousandth.
+        momentum: of SGD.
+        weight_decay: of SGD.
+
+    Raises:
+        ConfigError: an argument is not valid, or the model is no tracker.
+
+    Source: Bertinetto et al. 2016 (SiamFC), section 4.2; Khetan et al. 2021 (implicit equivariance), eq. 7.
+
+    >>> task = TrackingTask("re_siamfc", width=2)
+    >>> task(torch.zeros(1, 3, 127, 127), torch.zeros(1, 3, 255, 255)).shape
+    torch.Size([1, 17, 17])
+    """
+
+    model: SiameseNetwork
+
+    def __init__(
+        self,
+        model: nn.Module | str = "re_siamfc",
+        *,
+        group: str | None = None,
+        width: int | None = None,
+        model_args: dict[str, Any] | None = None,
+        in_channels: int = 3,
+        radius: float = 16.0,
+        equivariance: float | None = None,
+        lr: float = 1e-2,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        super().__init__()
+        arguments = {name: value for name, value in {"group": group, "width": width}.items() if value is not None}
+        arguments |= dict(model_args or {})
+        check_plain(arguments, "model_args")
+        _check_recipe(radius, equivariance, lr, momentum, weight_decay)
+        self.model = _build(model, arguments, in_channels)
+        if equivariance is not None and not self.model.feature_groups:
+            raise ConfigError(
+                f"equivariance={equivariance}: the network has no feature_groups, so there is no layer to learn it in: "
+                "leave it out, or choose ien_siamfc or het_siamfc"
+            )
+        self.save_hyperparameters(
+            {
+                "model": model if isinstance(model, str) else None,
+                "group": group,
+                "width": width,
+                "model_args": dict(model_args or {}),
+                "in_channels": in_channels,
+                "radius": radius,
+                "equivariance": equivariance,
+                "lr": lr,
+                "momentum": momentum,
+                "weight_decay": weight_decay,
+            }
+        )
+
+    def forward(
+        self, z: Float[Tensor, "batch channel height width"], x: Float[Tensor, "batch channel height2 width2"]
+    ) -> Float[Tensor, "batch out_height out_width"]:
+        """The response: a logit for every position."""
+        return self.model(z, x)
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> Float[Tensor, ""]:
+        """The loss of a batch of pairs."""
+        if self.hparams["equivariance"] is None:
+            loss = self._loss(batch)
+        else:
+            turns = torch.randint(1, 4, (len(batch[0]),))
+            difference, loss = self._turned_loss(batch, turns)
+            self._log_epoch("train/equivariance", difference.detach(), len(batch[0]))
+            loss = loss + self.hparams["equivariance"] * difference
+        self._check_finite(loss)
+        self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch[0]))
+        self._log_epoch("train/loss", loss.detach(), len(batch[0]))
+        return loss
+
+    def validation_step(self, batch: Pairs, batch_idx: int) -> None:
+        """The loss of a batch of pairs as they are."""
+        loss = self._loss(batch)
+        self._check_finite(loss)
+        self._log_epoch("val/loss", loss, len(batch[0]))
+
+    def _loss(self, batch: Pairs) -> Float[Tensor, ""]:
+        z, x, offset = batch
+        response = self(z, x)
+        radius = self.hparams["radius"]
+        labels = response_labels(offset, response.shape[-1], stride=self.model.stride, radius=radius)
+        return balanced_logistic_loss(response, labels)
+
+    def _turned_loss(self, batch: Pairs, turns: Int64[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
+        """The difference of pooled features, and the loss of the pairs as they are and turned."""
+        z, x, offset = batch
+        both = [torch.cat([image, turn_each(image, turns)]) for image in (z, x)]
+        offsets = torch.cat([offset, turn_offsets(offset, turns)])
+        seen: list[tuple[str, Tensor]] = []
+        modules = dict(self.model.named_modules())
+        hooks = [
+            modules[name].register_forward_hook(lambda _module, _inputs, output, name=name: seen.append((name, output)))
+            for name in self.model.feature_groups
+        ]
+        try:
+            loss = self._loss((*both, offsets))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        pools = {name: FeatureGroupPool(groups) for name, groups in self.model.feature_groups.items()}
+        parts = [_difference(pools[name](features), turns) for name, features in seen]
+        return torch.stack(parts).sum() / 2, loss  # every layer is seen twice: for templates, for search images
+
+    def _check_finite(self, loss: Tensor) -> None:
+        if torch.isfinite(loss):
+            return
+        if self.trainer.state.fn != "fit":
+            raise DataError(f"the loss is {loss.item()}: use another checkpoint, and check that the images are finite")
+        raise ConfigError(
+            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
+            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}"
+        )
+
+    def configure_optimizers(self) -> Any:
+        """SGD, and a learning rate that falls by the same factor after every epoch."""
+        optimizer = torch.optim.SGD(
+            self.parameters(), self.hparams["lr"], self.hparams["momentum"], weight_decay=self.hparams["weight_decay"]
+        )
+        epochs = max(self.trainer.max_epochs or 1, 1)
+        gamma = _LAST_LR ** (1 / max(epochs - 1, 1))
+        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)}
+
+
+def turn_each(
+    x: Float[Tensor, "batch *channels height width"], turns: Int64[Tensor, " batch"]
+) -> Float[Tensor, "batch *channels height width"]:
+    """Every picture of a batch turned counter-clockwise by its own number of quarter turns."""
+    return torch.stack([torch.rot90(one, k, (-2, -1)) for one, k in zip(x, turns.tolist(), strict=True)])
+
+
+def turn_offsets(offset: Float[Tensor, "batch 2"], turns: Int64[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
+    """Points (x, y) turned counter-clockwise as one sees it: y points down."""
+    rows = []
+    for (x, y), k in zip(offset.unbind(0), turns.tolist(), strict=True):
+        rows.append(torch.stack([(x, y), (y, -x), (-x, -y), (-y, x)][k % 4]))
+    return torch.stack(rows)
+
+
+def _difference(features: Float[Tensor, "double channel h w"], turns: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Mean squared difference of the first half and the second half, turned back."""
+    upright, turned = features.chunk(2)
+    return (upright - turn_each(turned, -turns)).square().mean()
+
+
+def _build(model: nn.Module | str, arguments: Mapping[str, Any], in_channels: int) -> SiameseNetwork:
+    if isinstance(model, nn.Module) and arguments:
+        raise ConfigError(
+            f"{', '.join(arguments)} given together with a network ({type(model).__name__}): these arguments are for "
+            "models by name; build the network with them instead"
+        )
+    if isinstance(model, str):
+        try:
+            model = create_model(model, **{**arguments, "in_channels": in_channels})
+        except TypeError as error:
+            given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+            raise ConfigError(f"model {model!r} cannot be built with {given}: {error}") from error
+    if not isinstance(model, SiameseNetwork):
+        raise ConfigError(
+            f"model={type(model).__name__} is no tracker: choose siamfc, re_siamfc, ien_siamfc or het_siamfc, or give "
+            "a SiameseNetwork"
+        )
+    return model
+
+
+def _check_recipe(radius: float, equivariance: float | None, lr: float, momentum: float, weight_decay: float) -> None:
+    if not 0 < radius < float("inf"):
+        raise ConfigError(f"radius={radius}: give a positive number of pixels, such as 16")
+    if equivariance is not None and not 0 <= equivariance < float("inf"):
+        raise ConfigError(f"equivariance={equivariance}: give a weight of 0 or more, or None to turn nothing")
+    if not 0 < lr < float("inf"):
+        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; 0.01 is a good start")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
+    if not 0 <= weight_decay < float("inf"):
+        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; 5e-4 is a good start")
