@@ -1,6 +1,6 @@
 """Training of trackers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -135,11 +135,12 @@ class TrackingTask(TaskBase):
         both = [torch.cat([image, turn_each(image, turns)]) for image in (z, x)]
         offsets = torch.cat([offset, turn_offsets(offset, turns)])
         seen: list[tuple[str, Tensor]] = []
+
+        def remember(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+            return lambda _module, _inputs, output: seen.append((name, output))
+
         modules = dict(self.model.named_modules())
-        hooks = [
-            modules[name].register_forward_hook(lambda _module, _inputs, output, name=name: seen.append((name, output)))
-            for name in self.model.feature_groups
-        ]
+        hooks = [modules[name].register_forward_hook(remember(name)) for name in self.model.feature_groups]
         try:
             loss = self._loss((*both, offsets))
         finally:

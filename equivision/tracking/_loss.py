@@ -9,7 +9,7 @@ from equivision.errors import ConfigError, ShapeError
 
 
 def response_labels(
-    offset: Float[Tensor, "batch 2"], size: int, *, stride: float = 8, radius: float = 16
+    offset: Float[Tensor, "batch 2"], size: int, *, stride: int = 8, radius: float = 16.0
 ) -> Bool[Tensor, "batch size size"]:
     """Which positions of a response show the target: those at most ``radius`` pixels from its centre.
 

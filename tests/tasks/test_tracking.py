@@ -62,6 +62,7 @@ def test_turned_offsets_belong_to_turned_images() -> None:
     assert len({tuple(point) for point in found.tolist()}) == 4
 
 
+@torch.no_grad()
 def test_the_equivariance_loss_written_out() -> None:
     task, (z, x, offset) = TrackingTask("het_siamfc", width=2, equivariance=0.1).eval(), pairs()
     turns = torch.tensor([1, 3])

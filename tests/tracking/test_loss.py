@@ -66,6 +66,6 @@ def test_gradients_and_large_logits() -> None:
 def test_errors() -> None:
     with pytest.raises(ShapeError, match=r"response has shape \(1, 2, 2\), labels \(1, 2, 3\)"):
         balanced_logistic_loss(torch.zeros(1, 2, 2), torch.zeros(1, 2, 3, dtype=torch.bool))
-    for options in ({"size": 0}, {"stride": 0.0}, {"radius": -1.0}):
+    for options in ({"size": 0}, {"stride": 0}, {"radius": -1.0}):
         with pytest.raises(ConfigError, match=r"size=.*, stride=.*, radius=.*: give positive numbers"):
             response_labels(torch.zeros(1, 2), **{"size": 3, **options})  # type: ignore[arg-type]
