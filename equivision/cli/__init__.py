@@ -13,10 +13,11 @@ from equivision.cli._screen import complain, explain, say
 
 #: Subcommand: (module with a function ``run(command, arguments)``, one line for the help).
 COMMANDS = {
-    "fit": ("_training", "train a network"),
-    "validate": ("_training", "measure a trained network on the validation images"),
-    "test": ("_training", "measure a trained network on every variant of the test images"),
+    "fit": ("_fit", "train a network"),
+    "validate": ("_fit", "measure a trained network on the validation images"),
+    "test": ("_fit", "measure a trained network on every variant of the test images"),
     "predict": ("_predict", "classify a folder of pictures, as a CSV file"),
+    "track": ("_track", "follow a target through videos, as boxes, scores and contact sheets"),
     "audit": ("_audit", "prove or disprove the symmetry of a network, as an HTML page"),
     "export": ("_export", "write a trained network as an ONNX file, checked"),
     "cost": ("_cost", "count parameters, multiplications and memory of a network"),
@@ -32,6 +33,7 @@ examples:
   equivision predict --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --images FOLDER --output predictions.csv
   equivision audit --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --group C4 --output report.html
   equivision export --run_dir runs/digits-p4cnn --output digits.onnx
+  equivision track --run_dir runs/tracking-re_siamfc --sequences FOLDER --rotate 0.5 --output tracks
   equivision cost p4cnn --width 10 --input_size 1 28 28
 """
 

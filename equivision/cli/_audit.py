@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from equivision.audit import audit
 from equivision.cli import _runs
+from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._screen import quiet, say
 from equivision.cli._sources import add_sources, check_sources, checkpoint_of, images_of, trained
-from equivision.cli._training import TrainingParser, from_data
 from equivision.errors import ConfigError
 from equivision.export import OnnxModel
 from equivision.tasks import ClassificationTask

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from equivision.cli import _runs
+from equivision.cli._parser import TrainingParser
 from equivision.cli._screen import quiet, say
 from equivision.cli._sources import add_sources, check_sources, checkpoint_of, trained
-from equivision.cli._training import TrainingParser
 from equivision.errors import ConfigError
 from equivision.export import OPSET, export
 from equivision.export._export import format_of

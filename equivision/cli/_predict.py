@@ -41,7 +41,7 @@ def run(command: str, arguments: list[str]) -> int:
         raise ConfigError(f"--batch_size {options.batch_size}: a batch needs at least one picture")
     check_writable(options.output, "--output")
     path = options.ckpt_path or checkpoint_path(None, options.run_dir)
-    device = _device(options.device)
+    device = device_of(options.device)
     task = ClassificationTask.load_from_checkpoint(path, map_location=device)
     data = read_like_training(task, options.images, skip_bad=options.skip_bad)
     parts = []
@@ -54,7 +54,12 @@ def run(command: str, arguments: list[str]) -> int:
     return 0
 
 
-def _device(given: str) -> torch.device:
+def device_of(given: str) -> torch.device:
+    """The device that ``--device`` means.
+
+    Raises:
+        ConfigError: it is not available.
+    """
     if given == "auto":
         given = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -160,15 +160,16 @@ def configuration_of(arguments: Sequence[str]) -> Path | None:
     """
     if any(re.match(r"(-c|--config|--data)(=|$)", argument) for argument in arguments):
         return None
-    folders = [Path(value) for value in _values(arguments, "--run_dir")]
+    folders = [Path(value) for value in values_of(arguments, "--run_dir")]
     missing = next((folder for folder in folders if not (folder / "config.yaml").is_file()), None)
     if missing is not None:
         raise ConfigError(f"run_dir={missing} holds no run (it has no config.yaml): check the path")
-    folders += [Path(value).parent.parent for value in _values(arguments, "--ckpt_path")]
+    folders += [Path(value).parent.parent for value in values_of(arguments, "--ckpt_path")]
     return next((folder / "config.yaml" for folder in folders if (folder / "config.yaml").is_file()), None)
 
 
-def _values(arguments: Sequence[str], option: str) -> list[str]:
+def values_of(arguments: Sequence[str], option: str) -> list[str]:
+    """All values that an option is given."""
     found = [argument.split("=", 1)[1] for argument in arguments if argument.startswith(f"{option}=")]
     pairs = itertools.pairwise(arguments)
     return found + [value for argument, value in pairs if argument == option]

@@ -10,8 +10,8 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from equivision.cli import _runs
+from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._pictures import leave_out_bad, read_like_training
-from equivision.cli._training import TrainingParser, from_data
 from equivision.errors import ConfigError
 from equivision.tasks import ClassificationTask
 

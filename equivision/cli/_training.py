@@ -1,4 +1,4 @@
-"""``equivision fit``, ``validate`` and ``test``: Lightning's command line around a classification task."""
+"""Lightning's command line around a task: run folders, resuming, checkpoints."""
 
 import json
 import re
@@ -6,16 +6,21 @@ import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal
 
+import lightning
 import yaml
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from equivision import data as _data
 from equivision._files import atomic_write
 from equivision.cli import _runs
+from equivision.cli._parser import FROM_DATA, TrainingParser, from_data
 from equivision.cli._pictures import leave_out_bad
-from equivision.cli._screen import columns, parser_message, quiet, say
-from equivision.data._extras import require
+from equivision.cli._progress import EpochBar
+from equivision.cli._screen import columns, say
 from equivision.errors import ConfigError, DataError
 from equivision.models import list_models
 from equivision.tasks import (
@@ -26,58 +31,9 @@ from equivision.tasks import (
     keep_freed_memory,
     read_checkpoint,
 )
+from equivision.tasks._base import TaskBase
 
-require("jsonargparse", "jsonargparse", "the command line", extra="train")
-require("tensorboard", "tensorboard", "the command line", extra="train")
-
-import lightning  # noqa: E402
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI  # noqa: E402
-from lightning.pytorch.loggers import TensorBoardLogger  # noqa: E402
-from lightning.pytorch.utilities.exceptions import MisconfigurationException  # noqa: E402
-from lightning.pytorch.utilities.rank_zero import rank_zero_only  # noqa: E402
-
-from equivision.cli._progress import EpochBar  # noqa: E402
-
-#: The data modules, known to the parser by their short names once they are imported.
-DATA_MODULES = ("DigitsDataModule", "MNISTDataModule", "ParquetDataModule", "ImageFolderDataModule", "HubDataModule")
-for _name in DATA_MODULES:
-    getattr(_data, _name)
-
-_FROM_DATA = ("in_channels", "num_classes", "image_size", "class_names")
 _TRAINER = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False, "num_sanity_val_steps": 0}
-
-
-class TrainingParser(LightningArgumentParser):
-    """Parser whose errors are :class:`ConfigError`, on one line."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise instead of writing the usage and leaving."""
-        known = f"choose one of {', '.join(DATA_MODULES)}, or give the import path of your own class"
-        if "arguments are required" in message and "data" in message:
-            message = f"no data is given: {known}, as in --data DigitsDataModule, or a recipe with --config"
-            message += "; to measure a run, name it with --run_dir"
-        elif "Expected a dot import path string" in message and '"data"' in message:
-            message = f"--data: {message.rsplit('Given value:', 1)[-1].strip()} is not known: {known}"
-        raise ConfigError(parser_message(message)) from ex
-
-
-def from_data(name: str) -> Callable[[Any], Any]:
-    """A function that reads an attribute of a data module.
-
-    Raises:
-        ConfigError: (the function) there is no such attribute.
-    """
-
-    def read(module: Any) -> Any:
-        if name not in vars(module) and not hasattr(type(module), name):
-            raise ConfigError(
-                f"{type(module).__name__} has no attribute {name}: a data module for classification says "
-                f"{', '.join(_FROM_DATA)}"
-            )
-        value = getattr(module, name)
-        return list(value) if isinstance(value, tuple) else value
-
-    return read
 
 
 class TrainingCLI(LightningCLI):
@@ -88,6 +44,11 @@ class TrainingCLI(LightningCLI):
         arguments: what follows it on the command line.
     """
 
+    task_class: type[TaskBase] = ClassificationTask
+    #: Options of the task that follow the data.
+    follows: tuple[str, ...] = FROM_DATA
+    #: The metric that chooses the best epoch, and whether more of it is better.
+    monitor: tuple[str, Literal["max", "min"]] = ("val/accuracy", "max")
     run_dir: Path
     recorder: RunRecorder
     checkpoint: dict[str, Any] | None = None
@@ -101,7 +62,7 @@ class TrainingCLI(LightningCLI):
         if configuration is not None:
             arguments = ["--config", str(configuration), *arguments]
         super().__init__(
-            ClassificationTask,
+            self.task_class,
             lightning.LightningDataModule,
             save_config_callback=None,
             trainer_defaults=_TRAINER,
@@ -136,7 +97,7 @@ class TrainingCLI(LightningCLI):
         else:
             text = "Write the results to this JSON file too."
             parser.add_argument("--output", type=str | None, default=None, help=text)
-        for name in _FROM_DATA:
+        for name in self.follows:
             parser.link_arguments("data", f"model.{name}", compute_fn=from_data(name), apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -173,7 +134,7 @@ class TrainingCLI(LightningCLI):
                     f"--model.{name} {config.model[name]}: checkpoint {self.path} was trained with {name}={value}, and "
                     "is measured as it was trained: leave the option out"
                 )
-            if name not in _FROM_DATA and not (name == "model" and value is None):
+            if name not in self.follows and not (name == "model" and value is None):
                 config.model[name] = value
 
     def _check_numbers(self, config: Any) -> None:
@@ -230,9 +191,9 @@ class TrainingCLI(LightningCLI):
     def _compare(self, trained: dict[str, Any]) -> None:
         names = ["num_classes", "class_names", "in_channels", "model", "group", "width", "model_args", "optimizer"]
         for name in names:
-            now = self.model.hparams[name]
+            now = self.model.hparams.get(name)
             if name in trained and trained[name] != now:
-                source = "the data has" if name in _FROM_DATA else "the configuration says"
+                source = "the data has" if name in self.follows else "the configuration says"
                 raise ConfigError(
                     f"checkpoint {self.path} was trained with {name}={trained[name]}, but {source} {name}={now}: "
                     "use the data and the model that it was trained with"
@@ -244,7 +205,8 @@ class TrainingCLI(LightningCLI):
         callbacks = _as_list(settings.callbacks)
         if self._command == "fit":
             callbacks.append(SeedEachEpoch(_seed(self._get(self.config_init, "seed_everything"))))
-            self.recorder = RunRecorder(self.run_dir, on_epoch=self._show_epoch)
+            monitor, mode = self.monitor
+            self.recorder = RunRecorder(self.run_dir, monitor=monitor, mode=mode, on_epoch=self._show_epoch)
             if settings.enable_checkpointing is not False:
                 callbacks.append(self.recorder)
             if settings.logger in (None, True):
@@ -265,7 +227,7 @@ class TrainingCLI(LightningCLI):
         purge = {} if self.checkpoint is None else {"purge_step": self.checkpoint["global_step"]}
         return TensorBoardLogger(self.run_dir, name="", version="tensorboard", default_hp_metric=False, **purge)
 
-    def fit(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+    def fit(self, model: TaskBase, datamodule: Any, ckpt_path: Any = None) -> None:
         """Train."""
         del ckpt_path  # self.path is what it means
         config = self.config["fit"]
@@ -301,18 +263,23 @@ class TrainingCLI(LightningCLI):
             yaml.safe_dump(kept, file, sort_keys=False)
 
     def _announce(self) -> None:
-        splits = getattr(self.datamodule, "splits", None)
-        counts = [(part, getattr(splits, part, None)) for part in ("train", "val", "test")]
-        sizes = ", ".join(f"{len(images):,} {part}" for part, images in counts if images is not None)
         hparams = self.model.hparams
-        size = "x".join(map(str, hparams["image_size"]))
-        text = f"{size} pixels, {hparams['in_channels']} channel(s), {hparams['num_classes']} classes"
         given = ", ".join(f"{name} {hparams[name]}" for name in ("group", "width") if hparams[name] is not None)
         name = hparams["model"] or type(self.model.model).__name__
         parameters = sum(p.numel() for p in self.model.model.parameters())
         self._say(f"model  {name}{f' ({given})' if given else ''}, {parameters:,} parameters")
-        self._say(f"data   {type(self.datamodule).__name__}: {f'{sizes} images of ' if sizes else ''}{text}")
+        self._say(f"data   {type(self.datamodule).__name__}: {self._describe_data()}")
         self._say(f"run    {self.run_dir}{f', continued from {self.path}' if self.path else ''}\n")
+
+    def _describe_data(self) -> str:
+        """How many images of which size there are."""
+        hparams = self.model.hparams
+        splits = getattr(self.datamodule, "splits", None)
+        counts = [(part, getattr(splits, part, None)) for part in ("train", "val", "test")]
+        sizes = ", ".join(f"{len(images):,} {part}" for part, images in counts if images is not None)
+        size = "x".join(map(str, hparams["image_size"]))
+        text = f"{size} pixels, {hparams['in_channels']} channel(s), {hparams['num_classes']} classes"
+        return f"{f'{sizes} images of ' if sizes else ''}{text}"
 
     def _show_epoch(self, row: dict[str, int | float]) -> None:
         bar = self.trainer.progress_bar_callback
@@ -340,19 +307,23 @@ class TrainingCLI(LightningCLI):
             shown = ", ".join(f"{name} {value:.4f}" for name, value in best.items() if name.startswith("val/"))
             self._say(f"\nbest of {len(rows)} epochs: {best['epoch']}{f' ({shown})' if shown else ''}")
             self._say(f"weights  {self.recorder.best_path}\nmetrics  {self.run_dir / 'metrics.csv'}")
-            self._say(f"next     equivision test --run_dir {self.run_dir}")
+            self._say(f"next     {self._next()}")
 
-    def validate(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+    def _next(self) -> str:
+        """What to do after training."""
+        return f"equivision test --run_dir {self.run_dir}"
+
+    def validate(self, model: TaskBase, datamodule: Any, ckpt_path: Any = None) -> None:
         """Measure on the validation images."""
         del ckpt_path
         self._measure(self.trainer.validate, model, datamodule)
 
-    def test(self, model: ClassificationTask, datamodule: Any, ckpt_path: Any = None) -> None:
+    def test(self, model: TaskBase, datamodule: Any, ckpt_path: Any = None) -> None:
         """Measure on every variant of the test images."""
         del ckpt_path
         self._measure(self.trainer.test, model, datamodule)
 
-    def _measure(self, function: Callable[..., Any], model: ClassificationTask, datamodule: Any) -> None:
+    def _measure(self, function: Callable[..., Any], model: TaskBase, datamodule: Any) -> None:
         assert self.checkpoint is not None  # noqa: S101 (before_instantiate_classes read it)
         assert self.path is not None  # noqa: S101
         model.load_weights(self.checkpoint, self.path)
@@ -365,12 +336,13 @@ class TrainingCLI(LightningCLI):
             raise DataError(f"{type(datamodule).__name__} has no images for equivision {self._command}: give it some")
         named = {tuple(name.split("/", 2)[1:]): value for name, value in found.items()}
         variants = list(dict.fromkeys(key[1:] for key in named))
+        kinds = [kind for kind in ("accuracy", "loss") if (kind, *variants[0]) in named]
         rows = [
-            ["/".join(variant) or "validation", *(f"{named[(kind, *variant)]:.4f}" for kind in ("accuracy", "loss"))]
+            ["/".join(variant) or "validation", *(f"{named[(kind, *variant)]:.4f}" for kind in kinds)]
             for variant in variants
         ]
         self._say(f"{self.path} on {type(datamodule).__name__}\n")
-        self._say(columns(["images", "accuracy", "loss"], rows))
+        self._say(columns(["images", *kinds], rows))
         output = self.config[self._command].output
         if output and _is_first():
             with atomic_write(output, "w", encoding="utf-8") as file:
@@ -394,10 +366,3 @@ def _as_list(value: Any) -> list[Any]:
 
 def _seed(given: int | bool) -> int:
     return secrets.randbits(32) if isinstance(given, bool) else given
-
-
-def run(command: str, arguments: list[str]) -> int:
-    """Run one of the three subcommands."""
-    with quiet():
-        TrainingCLI(command, arguments)
-    return 0

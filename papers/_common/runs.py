@@ -65,7 +65,18 @@ def save(job: Job, result: dict[str, Any]) -> None:
     os.replace(temporary, job.result)
 
 
-def work(jobs: Sequence[Run], train: Callable[[Run], dict[str, Any]], *, only_list: bool) -> None:
+def test_error(result: dict[str, Any]) -> str:
+    """What is said of a classification when it is done."""
+    return f"test error {result['test_error_percent']} %"
+
+
+def work(
+    jobs: Sequence[Run],
+    train: Callable[[Run], dict[str, Any]],
+    *,
+    only_list: bool,
+    summary: Callable[[dict[str, Any]], str] = test_error,
+) -> None:
     """Train what has no result yet and is not in the hands of another process."""
     for job in jobs:
         if only_list or job.result.exists():
@@ -76,19 +87,19 @@ def work(jobs: Sequence[Run], train: Callable[[Run], dict[str, Any]], *, only_li
                 print(f"{job.name}: training", flush=True)
                 result = train(job)
                 save(job, result)
-                print(f"{job.name}: test error {result['test_error_percent']} % in {result['hours']} h", flush=True)
+                print(f"{job.name}: {summary(result)} in {result['hours']} h", flush=True)
 
 
-def fit_and_test(
+def fit(
     job: Job,
-    task: ClassificationTask,
-    data: ImageDataModule,
+    task: lightning.LightningModule,
+    data: lightning.LightningDataModule,
     epochs: int,
     *,
     accelerator: str = "cpu",
     callbacks: Sequence[Callback] = (),
-) -> tuple[dict[str, float], float]:
-    """Train from the last complete epoch on; test error in % for each of the test variants, and hours of training."""
+) -> tuple[lightning.Trainer, float]:
+    """Train from the last complete epoch on; the trainer, and hours of training."""
     last = job.checkpoints / "last.ckpt"
     timer = Timer()
     trainer = lightning.Trainer(
@@ -102,10 +113,24 @@ def fit_and_test(
         callbacks=[timer, ModelCheckpoint(job.checkpoints, save_last=True), *callbacks],
     )
     trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    return trainer, round(timer.time_elapsed("train") / 3600, 3)
+
+
+def fit_and_test(
+    job: Job,
+    task: ClassificationTask,
+    data: ImageDataModule,
+    epochs: int,
+    *,
+    accelerator: str = "cpu",
+    callbacks: Sequence[Callback] = (),
+) -> tuple[dict[str, float], float]:
+    """Train from the last complete epoch on; test error in % for each of the test variants, and hours of training."""
+    trainer, hours = fit(job, task, data, epochs, accelerator=accelerator, callbacks=callbacks)
     found = trainer.test(task, datamodule=data, verbose=False)
     metrics = {key: value for part in found for key, value in part.items()}
     errors = {name: round(100 * (1 - metrics[f"test/accuracy/{name}"]), 3) for name in data.test_names}
-    return errors, round(timer.time_elapsed("train") / 3600, 3)
+    return errors, hours
 
 
 def symmetry(model: torch.nn.Module, images: torch.Tensor, group: ev.groups.PlanarGroup) -> dict[str, float]:

@@ -11,6 +11,8 @@ from equivision.cli import main
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
+#: Of data that come with a package, or are made.
+NO_DATA = ("digits-", "tracking-")
 NEEDS_DATA = pytest.mark.skipif(
     not os.environ.get("EQUIVISION_DATA"),
     reason="set EQUIVISION_DATA to the folder that holds mnist/ and cifar10/ to run this recipe",
@@ -26,7 +28,7 @@ def _environment_as_it_was() -> Iterator[None]:
 
 
 def parameters() -> list[object]:
-    marks = {path: [] if path.stem.startswith("digits-") else [pytest.mark.data, NEEDS_DATA] for path in RECIPES}
+    marks = {path: [] if path.stem.startswith(NO_DATA) else [pytest.mark.data, NEEDS_DATA] for path in RECIPES}
     return [pytest.param(path, marks=marks[path], id=path.stem) for path in RECIPES]
 
 
@@ -41,6 +43,8 @@ def test_there_are_recipes() -> None:
 def test_a_recipe_takes_a_step(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     options = {"trainer.fast_dev_run": "true", "trainer.accelerator": "cpu", "data.init_args.batch_size": "4"}
+    if recipe.stem.startswith("tracking-"):
+        options["model.width"] = "2"
     given = [word for name, value in options.items() for word in (f"--{name}", value)]
     assert main(["fit", "--config", str(recipe), *given]) == 0
     shown = capsys.readouterr()
@@ -54,4 +58,5 @@ def test_a_recipe_is_named_after_its_run_and_says_how_to_run_it(recipe: Path) ->
     text = recipe.read_text(encoding="utf-8")
     assert yaml.safe_load(text)["run_dir"] == f"runs/{recipe.stem}"
     assert f"equivision fit --config recipes/{recipe.name}" in text
-    assert f"equivision test --run_dir runs/{recipe.stem}" in text
+    command = "track" if recipe.stem.startswith("tracking-") else "test"
+    assert f"equivision {command} --run_dir runs/{recipe.stem}" in text

@@ -1,0 +1,100 @@
+"""``equivision track``: videos and the checkpoint of a tracker in; boxes, scores and contact sheets out."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from equivision._files import atomic_write
+from equivision.cli._predict import device_of
+from equivision.cli._runs import check_writable, checkpoint_path
+from equivision.cli._screen import Parser, columns, say
+from equivision.data import TrackingSequence, find_sequences, rotating
+from equivision.errors import ConfigError
+from equivision.tasks import TrackingTask
+from equivision.tracking import SiameseTracker, Track, TrackingReport, contact_sheet, evaluate
+
+
+def _parser(command: str) -> Parser:
+    parser = Parser(
+        prog=f"equivision {command}",
+        description="Follow the target of the first frame through every sequence in a folder, in the layout of OTB or "
+        "of GOT-10k. Writes a CSV file of boxes and a contact sheet for each, and scores.json. Boxes are left edge, "
+        "upper edge, width and height in pixels from the left upper corner of the frame.",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ckpt_path", "--ckpt-path", type=Path, help="checkpoint of equivision fit")
+    source.add_argument("--run_dir", "--run-dir", type=Path, help="folder of a run, for its best checkpoint")
+    parser.add_argument("--sequences", type=Path, required=True, help="folder of sequences, or one sequence")
+    text = "turn every frame about its centre, by so many degrees more than the last; by default not at all"
+    parser.add_argument("--rotate", type=float, default=None, metavar="RATE", help=text)
+    parser.add_argument("--output", type=Path, default=Path("tracks"), help="folder to write to, tracks by default")
+    text = "largest change of the orientation from frame to frame, in steps of the network's group; by default any"
+    parser.add_argument("--max_turn", "--max-turn", type=int, default=None, help=text)
+    text = "boxes are the upright hull of the turned box of the first frame; by default they keep its shape"
+    parser.add_argument("--turn_box", "--turn-box", action="store_true", help=text)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... ; by default cuda where there is one")
+    return parser
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """Track, write, and show the scores."""
+    options = _parser(command).parse_args(arguments)
+    if options.rotate is not None and not math.isfinite(options.rotate):
+        raise ConfigError(f"--rotate {options.rotate}: give degrees a frame, such as 0.5")
+    if options.output.is_file():
+        raise ConfigError(f"--output {options.output}: is a file; give a folder")
+    check_writable(options.output, "--output", is_folder=True)
+    path = options.ckpt_path or checkpoint_path(None, options.run_dir)
+    task = TrackingTask.load_from_checkpoint(path, map_location=device_of(options.device))
+    tracker = SiameseTracker(task.model, max_turn=options.max_turn, turn_box=options.turn_box)
+    sequences = _named_apart(find_sequences(options.sequences))
+    if options.rotate is not None:
+        sequences = [rotating(one, options.rotate) for one in sequences]
+
+    def write(sequence: TrackingSequence, track: Track) -> None:
+        _write_boxes(options.output / f"{sequence.name}.csv", track, 360 / task.model.group.order)
+        tracks = {"truth": sequence.boxes, "found": track.boxes}
+        contact_sheet(sequence, tracks, options.output / f"{sequence.name}.png")
+
+    report = evaluate(tracker, sequences, on_sequence=write)
+    settings = {"ckpt_path": str(path), "rotate": options.rotate, "max_turn": options.max_turn}
+    with atomic_write(options.output / "scores.json", "w", encoding="utf-8") as file:
+        file.write(json.dumps({**settings, "turn_box": options.turn_box, **report.to_dict()}, indent=1) + "\n")
+    say(_table(report))
+    say(f"\nwritten to {options.output}")
+    return 0
+
+
+def _named_apart(sequences: Sequence[TrackingSequence]) -> list[TrackingSequence]:
+    """Sequences of the same name in several folders get numbers, as each has files of its own."""
+    seen: dict[str, int] = {}
+    named = []
+    for sequence in sequences:
+        seen[sequence.name] = seen.get(sequence.name, 0) + 1
+        number = seen[sequence.name]
+        named.append(sequence if number == 1 else replace(sequence, name=f"{sequence.name} ({number})"))
+    return named
+
+
+def _write_boxes(path: Path, track: Track, step: float) -> None:
+    """One row a frame."""
+    with atomic_write(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "x", "y", "width", "height", "degrees", "score"])
+        rows = zip(track.boxes.tolist(), track.orientations.tolist(), track.scores.tolist(), strict=True)
+        for i, (box, orientation, score) in enumerate(rows):
+            numbers = [f"{number:.3f}" for number in box]
+            writer.writerow([i, *numbers, f"{step * orientation:g}", "" if math.isnan(score) else f"{score:.5g}"])
+
+
+def _table(report: TrackingReport) -> str:
+    rows = [
+        [one.name, str(one.frames), f"{one.success:.3f}", f"{one.precision:.3f}", f"{one.frames_per_second:.1f}"]
+        for one in report.sequences
+    ]
+    total = str(sum(one.frames for one in report.sequences))
+    means = [f"{report.success:.3f}", f"{report.precision:.3f}", f"{report.frames_per_second:.1f}"]
+    return columns(["sequence", "frames", "success", "precision", "frames/s"], [*rows, ["mean", total, *means]])
