@@ -35,6 +35,8 @@ HYPER = {
 NO_LONGER = ("he_small_dynamic",)
 #: Networks on scales, and the plain one among them: their maps are tested, since logits see places.
 SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
+#: Two images go in: tests/models/test_siamese.py.
+TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -48,7 +50,8 @@ SYMMETRIC = {
 
 
 def test_no_model_is_forgotten() -> None:
-    assert set(list_models()) == {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER, *SCALE}, "test the new model here"
+    known = {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER, *SCALE, *TRACKERS}
+    assert set(list_models()) == known, "test the new model here"
 
 
 def worst_error(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> float:

@@ -33,7 +33,10 @@ HYPER = ("he_small", "he_small_dynamic", "he_cnn", "he_resnet6", "he_cnn13", "he
 SMALLER = {"he_wrn16_8": {"size": 32, "light": 2}}
 #: On scales instead of a group.
 SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
-ORDINARY = sorted(set(list_models()) - set(HYPER) - set(SCALE))
+#: Two images go in, a response comes out: tests/models/test_siamese.py.
+TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
+CLASSIFIERS = sorted(set(list_models()) - set(TRACKERS))
+ORDINARY = sorted(set(CLASSIFIERS) - set(HYPER) - set(SCALE))
 DIGIT_MODELS = (
     "z2cnn",
     "c_z2cnn",
@@ -250,7 +253,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
         register(my_net)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_life_after_training(name: str) -> None:
     channels = channels_of(name)
     options = {"width": 1, **SMALLER.get(name, {})}
@@ -273,7 +276,7 @@ def test_compile(name: str) -> None:
     assert_compiles(net, random_input(channels, size_of(name)))
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_untrained_logits_are_of_order_one(name: str) -> None:
     torch.manual_seed(1)
     width = {"width": 2} if name in HYPER[3:] else {} if name in DIGIT_MODELS else {"width": 8}
@@ -375,7 +378,7 @@ class TestErrors:
                 create_model(name, width=width)
 
     @pytest.mark.parametrize("argument", ["in_channels", "num_classes"])
-    @pytest.mark.parametrize("name", list_models())
+    @pytest.mark.parametrize("name", CLASSIFIERS)
     def test_no_channels_or_classes(self, name: str, argument: str) -> None:
         with pytest.raises(ConfigError, match=f"{argument}=0: give a whole number of at least 1"):
             create_model(name, **{argument: 0})

@@ -44,7 +44,7 @@ def test_a_recipe_takes_a_step(recipe: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     options = {"trainer.fast_dev_run": "true", "trainer.accelerator": "cpu", "data.init_args.batch_size": "4"}
     if recipe.stem.startswith("tracking-"):
-        options["model.width"] = "2"
+        options |= {"model.width": "2", "data.init_args.count": "60"}
     given = [word for name, value in options.items() for word in (f"--{name}", value)]
     assert main(["fit", "--config", str(recipe), *given]) == 0
     shown = capsys.readouterr()
