@@ -40,16 +40,17 @@ class TrackingCLI(TrainingCLI):
 def run(command: str, arguments: list[str]) -> int:
     """Run one of the three subcommands."""
     with quiet():
-        (TrackingCLI if _tracks(arguments) else TrainingCLI)(command, arguments)
+        (TrackingCLI if _tracks(command, arguments) else TrainingCLI)(command, arguments)
     return 0
 
 
-def _tracks(arguments: list[str]) -> bool:
+def _tracks(command: str, arguments: list[str]) -> bool:
     """Whether the data is for trackers: that of the options, of the configuration, or of the run."""
     named = [value for option in ("--data", "--data.class_path") for value in _runs.values_of(arguments, option)]
     if not named:
         files = [Path(value) for option in ("-c", "--config") for value in _runs.values_of(arguments, option)]
-        run = _runs.configuration_of(arguments) if not files else None
+        goes_on = command != "fit" or "--resume" in arguments
+        run = _runs.configuration_of(arguments) if goes_on and not files else None
         found = [_runs.read_configuration(path) for path in (*files, *([run] if run else [])) if path.is_file()]
         data = [one["data"] for one in found if one.get("data")]
         named = [str(one.get("class_path", "") if isinstance(one, dict) else one) for one in data]

@@ -263,12 +263,13 @@ class TrainingCLI(LightningCLI):
             yaml.safe_dump(kept, file, sort_keys=False)
 
     def _announce(self) -> None:
+        described = self._describe_data()  # reads the data, before anything is said
         hparams = self.model.hparams
         given = ", ".join(f"{name} {hparams[name]}" for name in ("group", "width") if hparams[name] is not None)
         name = hparams["model"] or type(self.model.model).__name__
         parameters = sum(p.numel() for p in self.model.model.parameters())
         self._say(f"model  {name}{f' ({given})' if given else ''}, {parameters:,} parameters")
-        self._say(f"data   {type(self.datamodule).__name__}: {self._describe_data()}")
+        self._say(f"data   {type(self.datamodule).__name__}: {described}")
         self._say(f"run    {self.run_dir}{f', continued from {self.path}' if self.path else ''}\n")
 
     def _describe_data(self) -> str:
