@@ -84,8 +84,15 @@ class SiameseNetwork(nn.Module):
         x: Float[Tensor, "batch in_channels height width"],
     ) -> Float[Tensor, "batch orientation out_height out_width"]:
         """One response for each orientation of the templates; templates of one image are searched for in all."""
-        found = self.backbone(x)
-        found = found.flatten(1, 2) if found.ndim == 5 else found
+        return self.correlate(templates, self.backbone(x))
+
+    def correlate(
+        self,
+        templates: Float[Tensor, "batch2 orientation channels h w"],
+        features: Float[Tensor, "batch channel *rest"],
+    ) -> Float[Tensor, "batch orientation out_height out_width"]:
+        """Responses from the features of search images."""
+        found = features.flatten(1, 2) if features.ndim == 5 else features
         return self.gain * self.scale * cross_correlation(found, templates) + self.bias
 
     def forward(

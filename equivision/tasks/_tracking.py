@@ -1,6 +1,6 @@
 """Training of trackers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,8 +8,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError, DataError
-from equivision.implicit import FeatureGroupPool
+from equivision.implicit import ImplicitEquivariance, Motion, rotations
 from equivision.models import SiameseNetwork, create_model
+from equivision.models._siamese import turned_templates
 from equivision.tasks._base import TaskBase
 from equivision.tasks._build import check_plain
 from equivision.tracking import balanced_logistic_loss, response_labels
@@ -17,6 +18,7 @@ from equivision.tracking import balanced_logistic_loss, response_labels
 #: Template [B, C, 127, 127], search image [B, C, 255, 255], (x, y) of the target from its centre, in its pixels.
 Pairs = Sequence[Tensor]
 _LAST_LR = 1e-3  # of the first
+_TURNS = rotations([90, 180, 270])
 
 
 class TrackingTask(TaskBase):
@@ -107,8 +109,7 @@ class TrackingTask(TaskBase):
         if self.hparams["equivariance"] is None:
             loss = self._loss(batch)
         else:
-            turns = torch.randint(1, 4, (len(batch[0]),))
-            difference, loss = self._turned_loss(batch, turns)
+            difference, loss = self._turned_loss(batch, _TURNS.sample(len(batch[0])))
             self._log_epoch("train/equivariance", difference.detach(), len(batch[0]))
             loss = loss + self.hparams["equivariance"] * difference
         self._check_finite(loss)
@@ -124,31 +125,23 @@ class TrackingTask(TaskBase):
 
     def _loss(self, batch: Pairs) -> Float[Tensor, ""]:
         z, x, offset = batch
-        response = self(z, x)
+        return self._loss_of(self(z, x), offset)
+
+    def _loss_of(self, response: Tensor, offset: Tensor) -> Float[Tensor, ""]:
         radius = self.hparams["radius"]
         labels = response_labels(offset, response.shape[-1], stride=self.model.stride, radius=radius)
         return balanced_logistic_loss(response, labels)
 
-    def _turned_loss(self, batch: Pairs, turns: Int64[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
+    def _turned_loss(self, batch: Pairs, motion: Motion) -> tuple[Tensor, Tensor]:
         """The difference of pooled features, and the loss of the pairs as they are and turned."""
         z, x, offset = batch
-        both = [torch.cat([image, turn_each(image, turns)]) for image in (z, x)]
-        offsets = torch.cat([offset, turn_offsets(offset, turns)])
-        seen: list[tuple[str, Tensor]] = []
-
-        def remember(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-            return lambda _module, _inputs, output: seen.append((name, output))
-
-        modules = dict(self.model.named_modules())
-        hooks = [modules[name].register_forward_hook(remember(name)) for name in self.model.feature_groups]
-        try:
-            loss = self._loss((*both, offsets))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        pools = {name: FeatureGroupPool(groups) for name, groups in self.model.feature_groups.items()}
-        parts = [_difference(pools[name](features), turns) for name, features in seen]
-        return torch.stack(parts).sum() / 2, loss  # every layer is seen twice: for templates, for search images
+        groups = {name.removeprefix("backbone."): pairs for name, pairs in self.model.feature_groups.items()}
+        implicit = ImplicitEquivariance(self.model.backbone, list(groups), motion.transforms, feature_groups=groups)
+        of_z, of_x = implicit(z, [motion]), implicit(x, [motion])
+        templates = turned_templates(of_z.output, self.model.group)
+        response = self.model.correlate(templates, of_x.output).amax(1)
+        offsets = torch.cat([offset, turn_offsets(offset, motion.index + 1)])
+        return (of_z.loss + of_x.loss) / 2, self._loss_of(response, offsets)
 
     def _check_finite(self, loss: Tensor) -> None:
         if torch.isfinite(loss):
@@ -170,25 +163,12 @@ class TrackingTask(TaskBase):
         return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)}
 
 
-def turn_each(
-    x: Float[Tensor, "batch *channels height width"], turns: Int64[Tensor, " batch"]
-) -> Float[Tensor, "batch *channels height width"]:
-    """Every picture of a batch turned counter-clockwise by its own number of quarter turns."""
-    return torch.stack([torch.rot90(one, k, (-2, -1)) for one, k in zip(x, turns.tolist(), strict=True)])
-
-
 def turn_offsets(offset: Float[Tensor, "batch 2"], turns: Int64[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
     """Points (x, y) turned counter-clockwise as one sees it: y points down."""
     rows = []
     for (x, y), k in zip(offset.unbind(0), turns.tolist(), strict=True):
         rows.append(torch.stack([(x, y), (y, -x), (-x, -y), (-y, x)][k % 4]))
     return torch.stack(rows)
-
-
-def _difference(features: Float[Tensor, "double channel h w"], turns: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """Mean squared difference of the first half and the second half, turned back."""
-    upright, turned = features.chunk(2)
-    return (upright - turn_each(turned, -turns)).square().mean()
 
 
 def _build(model: nn.Module | str, arguments: Mapping[str, Any], in_channels: int) -> SiameseNetwork:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from equivision.errors import ConfigError, DataError
-from equivision.implicit import FeatureGroupPool
+from equivision.implicit import FeatureGroupPool, Motion, rotations
 from equivision.models import SiameseNetwork
 from equivision.tasks import ClassificationTask, TrackingTask
-from equivision.tasks._tracking import turn_each, turn_offsets
+from equivision.tasks._tracking import turn_offsets
 from equivision.tracking import balanced_logistic_loss, response_labels
 from tests.tasks import _make as make
 
@@ -30,6 +30,11 @@ def pairs(number: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(2)
     z, x = (torch.rand(number, 3, size, size, generator=generator) for size in (127, 255))
     return z, x, 40 * torch.rand(number, 2, generator=generator) - 20
+
+
+def turned_by(*turns: int) -> Motion:
+    """Images of a batch turned by so many quarter turns."""
+    return Motion(rotations([90, 180, 270]), torch.tensor(turns) - 1)
 
 
 def loader(number: int = 2) -> DataLoader:
@@ -55,7 +60,7 @@ def test_turned_offsets_belong_to_turned_images() -> None:
     images = torch.zeros(4, 1, 9, 9)
     images[:, 0, 1, 6] = 1.0
     turns = torch.arange(4)
-    turned = turn_each(images, turns)
+    turned = Motion(rotations(4), turns).apply(images)
     rows, columns = turned[:, 0].flatten(1).argmax(1) // 9, turned[:, 0].flatten(1).argmax(1) % 9
     found = torch.stack([columns - 4, rows - 4], 1).float()
     assert torch.equal(turn_offsets(torch.tensor([[2.0, -3.0]]).repeat(4, 1), turns), found)
@@ -65,8 +70,8 @@ def test_turned_offsets_belong_to_turned_images() -> None:
 @torch.no_grad()
 def test_the_equivariance_loss_written_out() -> None:
     task, (z, x, offset) = TrackingTask("het_siamfc", width=2, equivariance=0.1).eval(), pairs()
-    turns = torch.tensor([1, 3])
-    difference, loss = task._turned_loss((z, x, offset), turns)
+    turns, motion = torch.tensor([1, 3]), turned_by(1, 3)
+    difference, loss = task._turned_loss((z, x, offset), motion)
     expected = 0.0
     for images in (z, x):
         one, other = images, torch.stack([images[0].rot90(1, (1, 2)), images[1].rot90(3, (1, 2))])
@@ -79,7 +84,7 @@ def test_the_equivariance_loss_written_out() -> None:
             expected += float((pool(one) - back).square().mean()) / 2
     assert float(difference) == pytest.approx(expected, rel=1e-4)
     assert expected > 1e-3
-    both = task._loss((torch.cat([z, turn_each(z, turns)]), torch.cat([x, turn_each(x, turns)]),
+    both = task._loss((torch.cat([z, motion.apply(z)]), torch.cat([x, motion.apply(x)]),
                        torch.cat([offset, turn_offsets(offset, turns)])))  # fmt: skip
     assert float(loss) == pytest.approx(float(both), rel=1e-5)
     assert not any(module._forward_hooks for module in task.model.modules())
@@ -88,7 +93,7 @@ def test_the_equivariance_loss_written_out() -> None:
 def test_gradients_flow_through_both_halves() -> None:
     task, batch = TrackingTask("ien_siamfc", width=2, equivariance=1.0), pairs()
     images = [image.requires_grad_() for image in batch[:2]]
-    difference, _ = task._turned_loss((*images, batch[2]), torch.tensor([1, 2]))
+    difference, _ = task._turned_loss((*images, batch[2]), turned_by(1, 2))
     difference.backward()
     gradients = [p.grad for p in task.model.backbone.parameters()]
     assert all(g is not None and g.isfinite().all() for g in gradients)
@@ -101,7 +106,7 @@ def test_a_network_that_turns_exactly_loses_nothing() -> None:
     backbone.add_module("stage1", nn.AvgPool2d(15, stride=8))
     net = SiameseNetwork(backbone, feature_groups={"backbone.stage1": ((3, 1),)})
     task, batch = TrackingTask(net.double(), equivariance=1.0), [part.double() for part in pairs()]
-    difference, _ = task._turned_loss(batch, torch.tensor([1, 2]))
+    difference, _ = task._turned_loss(batch, turned_by(1, 2))
     assert float(difference.detach()) < 1e-24
 
 
