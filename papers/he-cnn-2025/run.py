@@ -1,4 +1,4 @@
-"""Tables 1, 2, 5 and 6 on MNIST, and controls: a queue of trainings that can be stopped and started again at any time.
+"""Tables 1 to 6 and controls: a queue of trainings that can be stopped and started again at any time.
 
     EQUIVISION_DATA=... python papers/he-cnn-2025/run.py            # trains what is missing, one run after another
     EQUIVISION_DATA=... python papers/he-cnn-2025/run.py --list     # says what is done and what is not
@@ -16,25 +16,31 @@ from typing import Any, cast
 
 import lightning
 import torch
-from _networks import LARGE, SMALL, TABLES, Form, Network
+from _networks import CIFAR, LARGE, SMALL, TABLES, TINY, Form, Network
 from _runs import runs
 from jaxtyping import Float
 from torch import Tensor
 
-from equivision.data import MNISTDataModule
+from equivision.data import ImageDataModule, MNISTDataModule, ParquetDataModule
 from equivision.groups import cyclic
 from equivision.hyper import HyperEquivariantCNN, rotation_loss
 from equivision.tasks import ClassificationTask, TwoPhaseAveraging, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results"
-#: Digits to train on, to test on, and epochs.
-BUDGETS = {"small": (60_000, 10_000, 10), "large": (12_000, 50_000, 20)}
-BATCH = 32
+#: Images to train on, to test on, and epochs.
+BUDGETS = {
+    "small": (60_000, 10_000, 10),
+    "large": (12_000, 50_000, 10),
+    "cifar": (10_000, 10_000, 6),
+    "tiny": (2_500, 500, 10),
+}
+BATCHES = {"small": 32, "large": 32, "cifar": 64, "tiny": 64}
+DIGIT_TESTS = ("upright", "rotated", "rotated90")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training."""
+    """One training; ``digits`` is how its images lie."""
 
     table: str
     network: str
@@ -67,9 +73,10 @@ class WithRotationLoss(ClassificationTask):
         return super().training_step(batch, batch_idx) + rotation_loss(net, batch[0], form=self.form)
 
 
-def task_of(network: Network) -> ClassificationTask:
+def task_of(network: Network, data: ImageDataModule) -> ClassificationTask:
     """The network with its recipe."""
     recipe: dict[str, Any] = {"lr": network.rate, "weight_decay": 0.0, "milestones": []}
+    recipe["in_channels"] = data.in_channels
     model = network.build()
     if network.rotation_loss is None:
         return ClassificationTask(model, **recipe)
@@ -78,16 +85,26 @@ def task_of(network: Network) -> ClassificationTask:
     return WithRotationLoss(model, network.rotation_loss, **recipe)
 
 
+def data_of(run: Run) -> ImageDataModule:
+    """Digits; for tables 3 and 4 pictures, those of Tiny ImageNet at 65 pixels, where strides keep the centre."""
+    train_size, test_size, _ = BUDGETS[run.table]
+    options: dict[str, Any] = {"batch_size": BATCHES[run.table], "shuffle_seed": run.seed, "train_variant": run.digits}
+    if run.table in ("small", "large"):
+        sizes = {"train_size": train_size, "val_size": 0, "test_size": test_size}
+        return MNISTDataModule(**sizes, test_variants=DIGIT_TESTS, **options)
+    options["test_variants"] = ("upright", "rotated90")
+    if run.table == "tiny":
+        return ParquetDataModule("tiny-imagenet10", test_split="valid", image_size=65, **options)
+    return ParquetDataModule("cifar10", train_size=train_size, **options)
+
+
 def train(run: Run) -> dict[str, Any]:
-    """Train, test on upright, rotated and quarter-turned digits, and say what was found."""
+    """Train, test as it is and turned, and say what was found."""
     network = TABLES[run.table][run.network]
-    train_size, test_size, epochs = BUDGETS[run.table]
+    epochs = BUDGETS[run.table][2]
     lightning.seed_everything(run.seed, verbose=False)
-    data = MNISTDataModule(
-        train_size=train_size, val_size=0, test_size=test_size, train_variant=run.digits,
-        test_variants=("upright", "rotated", "rotated90"), batch_size=BATCH, shuffle_seed=run.seed,
-    )  # fmt: skip
-    task = task_of(network)
+    data = data_of(run)
+    task = task_of(network, data)
     phases = [TwoPhaseAveraging()] if network.two_phases else []
     errors, hours = runs.fit_and_test(run, task, data, epochs, callbacks=phases)
     images, _ = next(iter(data.test_dataloader()[0]))
@@ -96,13 +113,13 @@ def train(run: Run) -> dict[str, Any]:
         "model": network.model,
         "arguments": network.arguments,
         "parameters": sum(p.numel() for p in task.model.parameters()),
-        "train_images": train_size,
+        "train_images": len(data.splits.train),
         "epochs": epochs,
-        "batch_size": BATCH,
+        "batch_size": BATCHES[run.table],
         "optimizer": f"Adam, lr {network.rate}",
-        "test_images": test_size,
+        "test_images": BUDGETS[run.table][1],
         "test_error_percent": errors,
-        "equivariance_error": runs.symmetry(task.model, images, cyclic(4)),
+        "equivariance_error": runs.symmetry(task.model, images[:32], cyclic(4)),
         "hours": hours,
         **runs.circumstances(),
     }
@@ -115,6 +132,8 @@ def kinds() -> Iterator[tuple[str, Network, str]]:
         yield from (("small", network, digits) for network in small)
     yield from (("small", network, "rotated") for network in controls)
     yield from (("large", network, "rotated") for network in LARGE)
+    yield from (("cifar", network, "upright") for network in CIFAR)
+    yield from (("tiny", network, "upright") for network in TINY)
     yield from (("small", network, "upright") for network in controls if network.model != "he_small_dynamic")
 
 

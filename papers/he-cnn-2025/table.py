@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from _networks import LARGE, SMALL, Network
+from _networks import CIFAR, LARGE, SMALL, TINY, Network
 from _runs import tables
 
 from equivision.hyper import equivariance_difference
@@ -59,6 +59,23 @@ def large(results: tables.Results) -> list[str]:
     return lines
 
 
+def pictures(results: tables.Results, table: str, networks: tuple[Network, ...]) -> list[str]:
+    """Table 3 or 4."""
+    columns = ["network", "parameters", "study, at its budget", "ours", "turned by 90°", "equivariance error"]
+    lines = tables.head([*columns, "seeds", "hours"])
+    for network in networks:
+        runs = chosen(results, table, network, "upright")
+        if not runs:
+            lines.append(tables.line([network.name, "-", network.accuracy, "not run yet", *["-"] * 4]))
+            continue
+        tests = ("upright", "rotated90")
+        ours = [tables.spread([100 - run["test_error_percent"][test] for run in runs]) for test in tests]
+        counted = f"{runs[0]['parameters']:,}"
+        cells = [network.name, counted, network.accuracy, *ours, tables.worst_symmetry(runs)]
+        lines.append(tables.line([*cells, *effort(runs)]))
+    return lines
+
+
 def text(results: tables.Results) -> str:
     """All tables as Markdown."""
     parts: list[str] = []
@@ -70,6 +87,13 @@ def text(results: tables.Results) -> str:
             "",
         ]
     parts += ["**Tables 2 and 6**: accuracy in % on 50,000 rotated digits", "", *large(results), ""]
+    parts += ["**Table 3**: accuracy in % on CIFAR-10", "", *pictures(results, "cifar", CIFAR), ""]
+    parts += [
+        "**Table 4**: accuracy in % on ten classes of Tiny ImageNet, not STL10",
+        "",
+        *pictures(results, "tiny", TINY),
+        "",
+    ]
     versions = ", ".join(sorted({run["torch"] for run in results})) or "-"
     return "\n".join([*parts, f"Runs: {len(results)}. torch {versions}. Single runs: `results/*.json`."])
 

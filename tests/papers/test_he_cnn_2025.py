@@ -47,7 +47,7 @@ def test_result_is_complete(path: Path, load: Load) -> None:
 def test_queue_lists_every_run_once(load: Load) -> None:
     run, networks = load("run"), load("_networks")
     names = [job.name for job in run.queue(2)]
-    kinds = 2 * len(networks.SMALL) - 1 + len(networks.LARGE)
+    kinds = 2 * len(networks.SMALL) - 1 + len(networks.LARGE) + len(networks.CIFAR) + len(networks.TINY)
     assert len(names) == len(set(names)) == 2 * kinds
     finished = script("run.py", "--list", "--seeds", "2")
     assert [line.split(":")[0] for line in finished.stdout.splitlines()] == names
@@ -73,6 +73,23 @@ def test_tables(load: Load) -> None:
     assert cells in text
     large = {**run, "table": "large", "network": "P4-CNN", "digits": "rotated", "parameters": 97_990}
     assert "| P4-CNN | 97,990 | 97.72 | 40.00 | 5e-01 / 5e-01 | 1 | 0.25 |" in load("table").text([large])
+
+
+def test_pictures_and_a_line_of_their_table(load: Load) -> None:
+    """The networks of one table take its pictures."""
+    run, tables = load("run"), load("_networks").TABLES
+    for table, size in (("cifar", 32), ("tiny", 65)):
+        data = run.data_of(run.Run(table, "-", "upright", 0))
+        assert (data.in_channels, data.batch_size, data.test_names) == (3, 64, ("upright", "rotated90"))
+        for network in tables[table].values():
+            assert network.build().eval()(torch.rand(1, 3, size, size)).shape == (1, 10)
+    result = {
+        "table": "tiny", "network": "Z4-WRN16", "digits": "upright", "parameters": 5, "hours": 0.25, "torch": "2",
+        "test_error_percent": {"upright": 60.0, "rotated90": 60.0},
+        "equivariance_error": {"float32": 1e-7, "float64": 1e-15},
+    }  # fmt: skip
+    line = "| Z4-WRN16 | 5 | 87.89 | 40.00 | 40.00 | 1e-07 / 1e-15 | 1 | 0.25 |"
+    assert line in load("table").text([result])
 
 
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*", "ignore:.*does not have many workers.*")
