@@ -48,13 +48,10 @@ def measure_training(width: int, rounds: int) -> Measured:
     return summary(interleave(contestants, rounds=rounds), baseline="plain step")
 
 
-def measure_inference(rounds: int, *, shrink: int = 1) -> Measured:
+def measure_inference(rounds: int) -> Measured:
     """Forward passes of networks with as many feature groups, of one size and of several."""
     keep_freed_memory()
-    nets = {
-        kind: ev.create_model("ien_cnn", width=width // shrink, feature_groups=kind).eval()
-        for kind, width in KINDS.items()
-    }
+    nets = {kind: ev.create_model("ien_cnn", width=width, feature_groups=kind).eval() for kind, width in KINDS.items()}
     x = torch.rand(BATCH, 1, SIZE, SIZE)
     found = summary(interleave({kind: forward(net, x) for kind, net in nets.items()}, rounds=rounds), baseline="4")
     macs = {kind: ev.cost(net, (1, SIZE, SIZE)).macs for kind, net in nets.items()}
@@ -70,7 +67,7 @@ def parts(quick: bool) -> dict[str, Part]:
         f"training-{width}": lambda width=width: {f"training, width {width}": measure_training(width, rounds)}
         for width in widths
     }
-    return {**training, "inference": lambda: {"inference": measure_inference(rounds, shrink=2 if quick else 1)}}
+    return {**training, "inference": lambda: {"inference": measure_inference(rounds)}}
 
 
 def main() -> None:

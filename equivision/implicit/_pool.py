@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.nn._base import check_count
@@ -55,7 +56,8 @@ class FeatureGroupPool(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channel *space"]) -> Float[Tensor, "batch feature_group *space"]:
         """Pool."""
-        if x.ndim < 2 or x.shape[1] != self.channels:
+        known = not isinstance(x, Proxy)  # not while the network is traced to be frozen
+        if known and (x.ndim < 2 or x.shape[1] != self.channels):
             raise ShapeError(
                 f"FeatureGroupPool: input has shape {tuple(x.shape)}; groups={self.groups} need {self.channels} "
                 "channels as axis 1: give a map with as many, or other groups"
