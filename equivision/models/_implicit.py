@@ -147,7 +147,7 @@ def ien_cnn(
         feature_groups: channels of each in ordinary convolutions: ``4``, or ``"4-2-1"``, with 68.75 % of the channels;
             None: width counts channels.
 
-    >>> ien_cnn(width=4, feature_groups="4-2-1")(__import__("torch").zeros(2, 1, 28, 28)).shape
+    >>> ien_cnn(width=8, feature_groups="4-2-1")(__import__("torch").zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
     return FeatureGroupNet(
