@@ -1,5 +1,7 @@
 """Equivariance as a training loss, for any network and any invertible motion of images. Source: IEN."""
 
+from equivision.implicit._convert import kept_channels as kept_channels
+from equivision.implicit._convert import take_channels_ as take_channels_
 from equivision.implicit._groups import channel_share as channel_share
 from equivision.implicit._groups import channels_for as channels_for
 from equivision.implicit._groups import feature_groups as feature_groups

@@ -53,6 +53,7 @@ from equivision.models._rotated_mnist import p4mcnn as p4mcnn
 from equivision.models._rotated_mnist import z2cnn as z2cnn
 from equivision.models._scale import ScaleMNISTNet as ScaleMNISTNet
 from equivision.models._scale import dss as dss
+from equivision.models._scale import ien_scale_cnn as ien_scale_cnn
 from equivision.models._scale import scale_z2cnn as scale_z2cnn
 from equivision.models._scale import sesn_scalar as sesn_scalar
 from equivision.models._scale import sesn_vector as sesn_vector

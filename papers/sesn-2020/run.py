@@ -19,7 +19,7 @@ from _runs import runs
 
 import equivision as ev
 from equivision.data import ScaleMNISTDataModule
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask, ImplicitTraining, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results"
 RATE, GAMMA, BATCH, TEST_IMAGES = 0.01, 0.1, 128, 50_000
@@ -75,7 +75,9 @@ def train(run: Run) -> dict[str, Any]:
     )  # fmt: skip
     model = BY_MODEL[run.model].build(run.size, budget.width)
     task = ClassificationTask(model, lr=RATE, weight_decay=0.0, milestones=budget.milestones, gamma=GAMMA)
-    errors, hours = runs.fit_and_test(run, task, data, budget.epochs)
+    scales = BY_MODEL[run.model].scales
+    extra = [ImplicitTraining(beta=0.1, rotations=None, scales=list(scales))] if scales else []
+    errors, hours = runs.fit_and_test(run, task, data, budget.epochs, callbacks=extra)
     upright, _ = next(iter(data.test_dataloader()[1]))
     return {
         **asdict(run),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from _networks import IEN, NETWORKS, Network
+from _networks import NETWORKS, Network
 from _runs import tables
 
 SIZES = (28, 56)
@@ -24,11 +24,10 @@ def row(results: tables.Results, network: Network, size: int) -> str:
 def text(results: tables.Results) -> str:
     """Both tables as Markdown."""
     lines: list[str] = []
-    for place, size in enumerate(SIZES):
+    for size in SIZES:
         lines += [f"**Scale-MNIST, {size}x{size}**: test error in %", ""]
         lines += tables.head([*COLUMNS, "seeds", "hours"])
-        lines += [row(results, network, size) for network in NETWORKS]
-        lines += [tables.line([IEN[0], "-", IEN[1][place], *["-"] * 6]), ""]
+        lines += [*(row(results, network, size) for network in NETWORKS), ""]
     versions = ", ".join(sorted({run["torch"] for run in results})) or "-"
     return "\n".join([*lines, f"Runs: {len(results)}. torch {versions}. Single runs: `results/*.json`."])
 

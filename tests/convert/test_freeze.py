@@ -68,7 +68,7 @@ def sizes_of(name: str) -> tuple[int, int]:
         return 28, 44
     if name == "wrn16_8":
         return 25, 33
-    if name == "scale_z2cnn":
+    if name in ("scale_z2cnn", "ien_scale_cnn"):
         return 28, 28
     return (28, 30) if "cnn" in name or name == "dren" else (17, 20)
 
@@ -111,6 +111,7 @@ def test_every_model(name: str, fold: bool) -> None:
             "ien_vgg": 8,
             "ien_resnet18": 9,
             "scale_z2cnn": 0,
+            "ien_scale_cnn": 0,
         }
         expected = 23 if "resnet44" in name else some.get(name, number_of_norms(model))
         assert folded == (expected if fold else 0)

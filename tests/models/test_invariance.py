@@ -34,7 +34,7 @@ HYPER = {
 }  # fmt: skip
 NO_LONGER = ("he_small_dynamic",)
 #: Networks on scales, and the plain one among them: their maps are tested, since logits see places.
-SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
+SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn", "ien_scale_cnn")
 #: Two images go in: tests/models/test_siamese.py.
 TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")

@@ -32,7 +32,7 @@ BARE = ("small_z2cnn", "small_p4cnn", "p4cnn_98k")
 HYPER = ("he_small", "he_small_dynamic", "he_cnn", "he_resnet6", "he_cnn13", "he_wrn16_8")
 SMALLER = {"he_wrn16_8": {"size": 32, "light": 2}}
 #: On scales instead of a group.
-SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn")
+SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn", "ien_scale_cnn")
 #: Two images go in, a response comes out: tests/models/test_siamese.py.
 TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
 CLASSIFIERS = sorted(set(list_models()) - set(TRACKERS))
