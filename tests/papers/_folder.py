@@ -1,14 +1,11 @@
 """Running and importing the programs of a reproduction."""
 
-import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 Load = Callable[[str], ModuleType]
 PAPERS = Path(__file__).parents[2] / "papers"
@@ -17,14 +14,6 @@ PAPERS = Path(__file__).parents[2] / "papers"
 def script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of the folder, there."""
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder, check=False)
-
-
-def loading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Give what imports the programs of the folder; afterwards they are forgotten."""
-    monkeypatch.syspath_prepend(str(folder))
-    yield importlib.import_module
-    for program in folder.glob("*.py"):
-        sys.modules.pop(program.stem, None)
 
 
 def check_published(folder: Path) -> None:

@@ -1,31 +1,18 @@
 """papers/he-cnn-2025: tables that come from the JSON files, a queue without doubles, a run from end to end."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import PAPERS, Load
 from tests.papers._folder import script as _script
 
 FOLDER = PAPERS / "he-cnn-2025"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
 script = partial(_script, FOLDER)
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """The programs of the folder as modules."""
-    yield from loading(FOLDER, monkeypatch)
-
-
-def test_readme_tables_are_those_that_the_published_results_give() -> None:
-    finished = script("table.py", "--check")
-    assert finished.returncode == 0, finished.stderr
-    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

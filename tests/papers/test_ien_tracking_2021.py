@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 
 from equivision.models import SiameseNetwork
 from equivision.tracking import Track
-from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import PAPERS, Load
 from tests.papers._folder import script as _script
 from tests.tracking._made import film, see_through, target, walk
 
@@ -19,21 +18,6 @@ FOLDER = PAPERS / "ien-tracking-2021"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
 
 script = partial(_script, FOLDER)
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """The programs of the folder as modules."""
-    yield from loading(FOLDER, monkeypatch)
-
-
-def test_readme_tables_are_those_that_the_published_results_give() -> None:
-    finished = script("table.py", "--check")
-    assert finished.returncode == 0, finished.stderr
-
-
-def test_published_results_are_there() -> None:
-    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

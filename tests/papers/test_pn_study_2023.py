@@ -1,7 +1,6 @@
 """The classification study: its networks, its test sets, and tables that come from the JSON files."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from equivision.data import Variant
 from equivision.filters import sampling_matrices
 from equivision.groups import cyclic
-from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import PAPERS, Load
 from tests.papers._folder import script as _script
 
 FOLDER = PAPERS / "pn-study-2023"
@@ -20,21 +19,6 @@ RESULTS = sorted((FOLDER / "results").glob("*.json"))
 
 
 script = partial(_script, FOLDER)
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """The programs of the folder as modules."""
-    yield from loading(FOLDER, monkeypatch)
-
-
-def test_readme_tables_are_those_that_the_published_results_give() -> None:
-    finished = script("table.py", "--check")
-    assert finished.returncode == 0, finished.stderr
-
-
-def test_published_results_are_there() -> None:
-    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

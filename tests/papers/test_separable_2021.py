@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 import equivision as ev
-from tests.papers._folder import PAPERS, Load, check_published, loading
+from tests.papers._folder import PAPERS
 from tests.papers._folder import script as _script
 
 FOLDER = PAPERS / "separable-2021"
@@ -20,21 +19,6 @@ PLAIN = ("z2cnn", "c_z2cnn")
 
 
 script = partial(_script, FOLDER)
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """The programs of the folder as modules."""
-    yield from loading(FOLDER, monkeypatch)
-
-
-def test_readme_tables_are_those_that_the_published_results_give() -> None:
-    finished = script("table.py", "--check")
-    assert finished.returncode == 0, finished.stderr
-
-
-def test_published_results_are_there() -> None:
-    check_published(FOLDER)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
