@@ -1,5 +1,6 @@
 """What the queues of all reproductions share: a claim and a file for every run, training, what is measured after it."""
 
+import argparse
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 
 import equivision as ev
 from equivision.data import ImageDataModule
-from equivision.tasks import ClassificationTask
+from equivision.tasks import ClassificationTask, keep_freed_memory
 
 #: Checkpoints of all reproductions, a folder each.
 RUNS = Path(os.environ.get("EQUIVISION_RUNS", "runs"))
@@ -88,6 +89,28 @@ def work(
                 result = train(job)
                 save(job, result)
                 print(f"{job.name}: {summary(result)} in {result['hours']} h", flush=True)
+
+
+def run_queue(
+    about: str | None,
+    queue: Callable[[int], Sequence[Run]],
+    train: Callable[[Run], dict[str, Any]],
+    *,
+    seeds: int,
+    **options: Any,
+) -> None:
+    """The program of a queue: read the command line, and train what is missing.
+
+    ``options`` are handed on to :func:`work`.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"runs of each kind (default: {seeds})")
+    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
+    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    work(queue(arguments.seeds), train, only_list=arguments.list, **options)
 
 
 def fit(

@@ -7,7 +7,6 @@
 Every run ends in one file, results/<kind>-s<seed>.json. All kinds of one seed share one plain network.
 """
 
-import argparse
 import copy
 import functools
 import time
@@ -199,15 +198,5 @@ def queue(seeds: int) -> list[Run]:
     return short + [Run(LONG.name, seed) for seed in range(seeds)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    _runs.work(queue(arguments.seeds), train, only_list=arguments.list)
-
-
 if __name__ == "__main__":
-    main()
+    _runs.run_queue(__doc__, queue, train, seeds=3)

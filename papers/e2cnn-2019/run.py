@@ -7,19 +7,17 @@
 Start it twice for two processes. Every run ends in one file, results/<network>-s<seed>.json.
 """
 
-import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from _networks import BY_NAME, NETWORKS
 from _runs import runs
 
 from equivision.data import MNISTDataModule
 from equivision.groups import cyclic
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = 24
@@ -78,16 +76,5 @@ def queue(seeds: int) -> list[Run]:
     return [Run(network.name, seed) for seed in range(seeds) for network in NETWORKS]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2, help="runs of each network (default: 2)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    runs.work(queue(arguments.seeds), train, only_list=arguments.list)
-
-
 if __name__ == "__main__":
-    main()
+    runs.run_queue(__doc__, queue, train, seeds=2)

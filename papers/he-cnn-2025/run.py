@@ -7,7 +7,6 @@
 Start it twice for two processes. Every run ends in one file, results/<table>-<network>-<training digits>-s<seed>.json.
 """
 
-import argparse
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning
-import torch
 from _networks import CIFAR, LARGE, SMALL, TABLES, TINY, Form, Network
 from _runs import runs
 from jaxtyping import Float
@@ -24,7 +22,7 @@ from torch import Tensor
 from equivision.data import ImageDataModule, MNISTDataModule, ParquetDataModule
 from equivision.groups import cyclic
 from equivision.hyper import HyperEquivariantCNN, rotation_loss
-from equivision.tasks import ClassificationTask, TwoPhaseAveraging, keep_freed_memory
+from equivision.tasks import ClassificationTask, TwoPhaseAveraging
 
 RESULTS = Path(__file__).parent / "results"
 #: Images to train on, to test on, and epochs.
@@ -142,16 +140,5 @@ def queue(seeds: int) -> list[Run]:
     return [Run(table, network.name, digits, seed) for seed in range(seeds) for table, network, digits in kinds()]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    runs.work(queue(arguments.seeds), train, only_list=arguments.list)
-
-
 if __name__ == "__main__":
-    main()
+    runs.run_queue(__doc__, queue, train, seeds=3)

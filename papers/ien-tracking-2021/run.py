@@ -8,7 +8,6 @@ Start it twice for two processes. Every run ends in one file, results/<tracker>-
 and boxes are drawn below runs/, as frames of the test sequences must not be passed on.
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ from lightning.pytorch.callbacks import Callback
 
 from equivision.data import SyntheticTrackingDataModule, TrackingSequence, find_sequences, rotating
 from equivision.models import SiameseNetwork
-from equivision.tasks import keep_freed_memory
 from equivision.tracking import SiameseTracker, Track, contact_sheet, evaluate
 
 RESULTS = Path(__file__).parent / "results"
@@ -148,16 +146,5 @@ def queue(seeds: int, epochs: int = EPOCHS) -> list[Run]:
     return [Run(name, epochs, seed) for seed in range(seeds) for name in TRACKERS]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each kind (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    _runs.work(queue(arguments.seeds), train, only_list=arguments.list, summary=summary)
-
-
 if __name__ == "__main__":
-    main()
+    _runs.run_queue(__doc__, queue, train, seeds=1, summary=summary)

@@ -8,8 +8,8 @@ sys.path.append(str(Path(__file__).parents[2]))
 from papers._common.runs import checkpoint_folder as checkpoint_folder
 from papers._common.runs import circumstances as circumstances
 from papers._common.runs import fit_and_test as fit_and_test
+from papers._common.runs import run_queue as run_queue
 from papers._common.runs import symmetry as symmetry
-from papers._common.runs import work as work
 from papers._common.tables import Results as Results
 from papers._common.tables import head as head
 from papers._common.tables import line as line

@@ -7,7 +7,6 @@
 Start it twice for two processes. Every run ends in one file, results/<network>-<task>-e<epochs>-s<seed>.json.
 """
 
-import argparse
 import dataclasses
 import re
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from torch.optim.swa_utils import update_bn
 import equivision as ev
 from equivision.continuous import FixedElements, partial_layers
 from equivision.data import ImageData, MNISTDataModule, Splits, random_split, read_mnist
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = 10
@@ -166,16 +165,5 @@ def queue(seeds: int, epochs: int = EPOCHS) -> list[Run]:
     return [Run(network.name, network.task, epochs, seed) for seed in range(seeds) for network in networks]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each kind (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    _runs.work(queue(arguments.seeds), train, only_list=arguments.list)
-
-
 if __name__ == "__main__":
-    main()
+    _runs.run_queue(__doc__, queue, train, seeds=1)

@@ -7,7 +7,6 @@
 Start it twice for two processes. Every run ends in one file, results/<model>-<size>-s<seed>.json.
 """
 
-import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from _runs import runs
 
 import equivision as ev
 from equivision.data import ScaleMNISTDataModule
-from equivision.tasks import ClassificationTask, ImplicitTraining, keep_freed_memory
+from equivision.tasks import ClassificationTask, ImplicitTraining
 
 RESULTS = Path(__file__).parent / "results"
 RATE, GAMMA, BATCH, TEST_IMAGES = 0.01, 0.1, 128, 50_000
@@ -100,16 +99,5 @@ def queue(seeds: int) -> list[Run]:
     return [Run(network.model, size, seed) for seed in range(seeds) for size in BUDGETS for network in NETWORKS]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1, help="draws of the data, and runs of each network (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    runs.work(queue(arguments.seeds), train, only_list=arguments.list)
-
-
 if __name__ == "__main__":
-    main()
+    runs.run_queue(__doc__, queue, train, seeds=1)
