@@ -17,6 +17,11 @@ def shares_of(sizes: Sequence[int]) -> list[Fraction]:
     return halves
 
 
+def pairs_of(sizes: Sequence[int], groups: int) -> FeatureGroups:
+    """So many groups, divided among the sizes."""
+    return tuple((size, int(part * groups)) for size, part in zip(sizes, shares_of(sizes), strict=True))
+
+
 def sizes_of(kind: str | int) -> tuple[int, ...]:
     """The sizes that a text such as ``"4"``, ``"4-2-1"`` or ``"R8-4-2"`` names.
 
@@ -65,8 +70,7 @@ def feature_groups(kind: str | int, channels: int) -> FeatureGroups:
         raise ConfigError(
             f"feature_groups={kind!r} do not divide {channels} channels: give a multiple of {block}, such as {near}"
         )
-    groups = channels / mean
-    return tuple((size, int(part * groups)) for size, part in zip(sizes, parts, strict=True))
+    return pairs_of(sizes, int(channels / mean))
 
 
 def channels_for(kind: str | int, groups: int) -> int:
@@ -86,12 +90,11 @@ def channels_for(kind: str | int, groups: int) -> int:
     """
     check_count("groups", groups)
     sizes = sizes_of(kind)
-    parts = shares_of(sizes)
-    block = parts[-1].denominator
+    block = shares_of(sizes)[-1].denominator
     if groups % block:
         near = (groups // block + 1) * block
         raise ConfigError(f"groups={groups}: for feature_groups={kind!r} give a multiple of {block}, such as {near}")
-    return int(groups * sum((part * size for part, size in zip(parts, sizes, strict=True)), start=Fraction(0)))
+    return sum(size * count for size, count in pairs_of(sizes, groups))
 
 
 def channel_share(groups: Sequence[tuple[int, int]]) -> float:

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.functional import cross_correlation, rotate
 from equivision.groups import PlanarGroup, planar
-
-#: Feature groups of a layer: pairs (size, count), as in :class:`equivision.implicit.FeatureGroupPool`.
-FeatureGroups = tuple[tuple[int, int], ...]
+from equivision.implicit._groups import FeatureGroups
 
 
 class SiameseNetwork(nn.Module):

@@ -15,9 +15,10 @@ from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.groups import PlanarGroup, planar
 from equivision.implicit import FeatureGroupPool
+from equivision.implicit._groups import FeatureGroups, pairs_of
 from equivision.models._parts import check_counts, check_plain
 from equivision.models._registry import register
-from equivision.models._siamese import FeatureGroups, SiameseNetwork
+from equivision.models._siamese import SiameseNetwork
 from equivision.nn import BatchNorm3d, GroupConv2d, LiftConv2d, MaxPool2d
 
 
@@ -216,11 +217,5 @@ def het_siamfc(
     check_counts(in_channels=in_channels)
     if isinstance(sizes, str) or not 2 <= len(sizes) <= 4:
         raise ConfigError(f"sizes={sizes!r}: give two to four numbers of channels, such as (4, 2, 1)")
-    groups = [heterogeneous(count, sizes) for count in stage_widths(width, 2 ** len(sizes))]
+    groups = [pairs_of(sizes, count) for count in stage_widths(width, 2 ** len(sizes))]
     return _grouped(groups, group, in_channels, scale)
-
-
-def heterogeneous(count: int, sizes: Sequence[int]) -> FeatureGroups:
-    """Half of the groups of the first size, a quarter of the second, ...; the last two kinds have equally many."""
-    shares = [*range(1, len(sizes)), len(sizes) - 1]
-    return tuple((size, count // 2**share) for size, share in zip(sizes, shares, strict=True))
