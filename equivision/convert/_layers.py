@@ -13,12 +13,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from equivision import functional
 from equivision.functional._attention import group_attention, lift_attention
 from equivision.functional._linear import induction_bank
+from equivision.functional._pool import centered_window
 from equivision.functional._resample import blur_window, gaussian_taps
 from equivision.nn import (
     AttentiveGroupConv2d,
     AttentiveLiftConv2d,
     AvgPool2d,
     BlurPool2d,
+    CenteredMaxPool2d,
     FieldBatchNorm2d,
     GroupConv2d,
     GroupConvTranspose2d,
@@ -33,12 +35,12 @@ from equivision.nn import (
 )
 
 GroupConvolution = LiftConv2d | GroupConv2d | ProjectConv2d | GroupConvTranspose2d | SeparableGroupConv2d
-SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d
+SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d | CenteredMaxPool2d
 CONVOLUTIONS: tuple[type[nn.Module], ...] = (
     LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d,
 )  # fmt: skip
 ATTENTIVE: tuple[type[nn.Module], ...] = (AttentiveLiftConv2d, AttentiveGroupConv2d)
-SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d)
+SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d, CenteredMaxPool2d)
 
 
 def _repeated(values: Tensor | None, order: int) -> Tensor | None:
@@ -164,7 +166,7 @@ class Example(NamedTuple):
 
 
 def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
-    """A layer over space as modules on ``[B, maps, H, W]``; :class:`BlurPool2d` needs an example of its input."""
+    """A layer over space as modules on ``[B, maps, H, W]``; one that follows the size needs an example of its input."""
     if isinstance(layer, MaxPool2d):
         return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding)
     if isinstance(layer, AvgPool2d):
@@ -172,9 +174,13 @@ def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
     if isinstance(layer, Upsample2d):
         aligned = None if layer.mode == "nearest" else False
         return nn.Upsample(scale_factor=float(layer.scale_factor), mode=layer.mode, align_corners=aligned)
-    if layer.sigma is None:
+    if isinstance(layer, BlurPool2d) and layer.sigma is None:
         return nn.Identity()
     assert example is not None  # noqa: S101 (the caller has asked for it)
+    if isinstance(layer, CenteredMaxPool2d):
+        (rows, above), (columns, left) = (centered_window(n, layer.stride) for n in example.shape[-2:])
+        return nn.MaxPool2d((rows, columns), layer.stride, (above, left))
+    assert layer.sigma is not None  # noqa: S101 (looked at above)
     maps, size = math.prod(example.shape[1:-2]), example.shape[-2:]
     steps = []
     for axis, n in enumerate(size):

@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 from torch.fx.proxy import GraphAppendingTracer
+from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
 from equivision._trace import known_as
@@ -28,6 +29,7 @@ from equivision.functional._steerable import on_grid
 from equivision.groups import PlanarGroup
 from equivision.nn import (
     BlurPool2d,
+    CenteredMaxPool2d,
     CosetPool,
     FieldBatchNorm2d,
     GroupConvTranspose2d,
@@ -234,19 +236,24 @@ class Rewriter:
         source = _argument(node)
         value, example, ndim = self._values[source], self._examples.get(source), self._ndim(source)
         blurs = isinstance(module, BlurPool2d) and module.sigma is not None
+        sized = blurs or isinstance(module, CenteredMaxPool2d)
         fields = (example.shape[1], example.shape[2]) if example is not None and ndim == 5 else value.fields
-        if ndim not in (4, 5) or (ndim == 5 and fields is None) or (blurs and example is None):
-            what = "the number of its taps follows the size of its input" if blurs else "its input may have 4 or 5 axes"
+        if ndim not in (4, 5) or (ndim == 5 and fields is None) or (sized and example is None):
+            what = "its window follows the size of its input" if sized else "its input may have 4 or 5 axes"
             raise ConfigError(
                 f"example=None: {name} is a {type(module).__name__}, and {what}. Give a batch of the inputs that the "
                 "frozen network is for, as in freeze(model, example=images[:1])"
             )
         maps = self._flat(source) if ndim == 5 else value.node
-        if blurs and example is not None:
-            self._guard_blur(maps, name, module, example.shape[-2:])
+        if sized and example is not None:
+            self._guard_window(maps, name, module, example.shape[-2:])
         elif getattr(module, "strict", False):
             self._guard_stride(maps, name, module, (1, 1))
-        key = (name, example) if blurs else (name,)
+        if (size := _argument(node, 1)) is not None:  # of an Upsample2d
+            size = fx.map_arg(size, self._whole)
+            out = self._new.call_function(F.interpolate, (maps, size, None, "bilinear", False))
+            return Value(out, fields if ndim == 5 else None, ndim)
+        key = (name, example) if sized else (name,)
         out = self._new.call_module(self._part(key, name, lambda: plain.plain_spatial(module, example)), (maps,))
         return Value(out, fields if ndim == 5 else None, ndim)
 
@@ -346,25 +353,27 @@ class Rewriter:
                 f"{name}: {_AXES[axis]} modulo {s} must be {rest}, or the layer is not exact under {module.group.name}",
             )
 
-    def _guard_blur(self, maps: fx.Node, name: str, module: BlurPool2d, sizes: tuple[int, ...]) -> None:
-        """Refuse the sizes for which a blur has other taps than those that it was frozen with."""
+    def _guard_window(
+        self, maps: fx.Node, name: str, module: BlurPool2d | CenteredMaxPool2d, sizes: tuple[int, ...]
+    ) -> None:
+        """Refuse the sizes for which a layer has another window than that which it was frozen with."""
         graph, stride = self._new, module.stride
-        assert module.sigma is not None  # noqa: S101 (without, there is no blur)
         for axis, n in zip(_AXES, sizes, strict=True):
             size = graph.call_method("size", (maps, axis))
-            _, border = blur_window(n, stride, module.sigma)
             cure = f"{name}: frozen for a {_AXES[axis]} of {n} here; freeze again with an example of this size"
             same = graph.call_function(operator.eq, (graph.call_function(operator.mod, (size, stride)), n % stride))
             self._require(same, cure)
-            if module.padding_mode in ("reflect", "circular"):
+            if isinstance(module, BlurPool2d) and module.padding_mode in ("reflect", "circular"):
+                assert module.sigma is not None  # noqa: S101 (without, there is no window)
+                _, border = blur_window(n, stride, module.sigma)
                 compare = operator.gt if n > border else operator.le
                 self._require(graph.call_function(compare, (size, border)), cure)
 
 
-def _argument(node: fx.Node) -> fx.Node:
-    """The input of a module with one input."""
+def _argument(node: fx.Node, position: int = 0) -> Any:
+    """What a module was called with at that position, its input by default; None: nothing."""
     given = [*node.args, *node.kwargs.values()]
-    return cast(fx.Node, given[0])
+    return given[position] if position < len(given) else None
 
 
 def _reduce(graph: fx.Graph, x: fx.Node, mode: str, dim: int) -> fx.Node:

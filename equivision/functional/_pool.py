@@ -152,3 +152,44 @@ def avg_pool2d(
 ) -> Float[Tensor, "batch channel *out"]:
     """Spatial mean pooling; as :func:`max_pool2d`."""
     return _pool_space(x, "AvgPool2d", F.avg_pool2d, group, kernel_size, stride, padding, strict)
+
+
+def centered_window(size: int, stride: int) -> tuple[int, int]:
+    """Window and padding of a pool from ``size`` to ``ceil(size / stride)`` pixels that is centred on the map.
+
+    The window is ``stride`` pixels wide, or one more: it has the parity of the pixels that the steps leave over, so the
+    padding is the same on both sides.
+    """
+    left = size - (-(-size // stride) - 1) * stride
+    padding = (stride - left + 1) // 2
+    return left + 2 * padding, padding
+
+
+def check_stride(stride: int) -> None:
+    """Raise ConfigError unless it is a whole number of at least 1."""
+    if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
+        raise ConfigError(f"stride={stride!r}: give a whole number of at least 1")
+
+
+def centered_max_pool2d(
+    x: Float[Tensor, "batch channel *rest"], stride: int = 2
+) -> Float[Tensor, "batch channel *out"]:
+    """Spatial max pooling whose windows follow the size, so that they are centred on every map.
+
+    Along each axis n pixels become ``ceil(n / stride)``; the window is ``stride`` pixels wide or one more, whichever
+    leaves the same padding on both sides. With a stride of 2 that is 2x2 on even sizes, and 3x3 with a padding of 1
+    on odd ones.
+
+    Args:
+        x: ``[B, C, H, W]`` or ``[B, C, G, H, W]``.
+        stride: step.
+
+    Equivariance: exact for C1, C2, C4, D1, D2, D4, at every size.
+
+    Raises:
+        ConfigError: stride is no whole number of at least 1.
+        ShapeError: x has not 4 or 5 axes.
+    """
+    check_stride(stride)
+    (rows, above), (columns, left) = (centered_window(n, stride) for n in x.shape[-2:])
+    return _over_space(x, lambda maps: F.max_pool2d(maps, (rows, columns), stride, (above, left)), "CenteredMaxPool2d")

@@ -100,25 +100,35 @@ def check_upsample(scale_factor: int, mode: str) -> None:
 
 
 def upsample2d(
-    x: Float[Tensor, "batch channel *rest"], scale_factor: int = 2, mode: Literal["nearest", "bilinear"] = "bilinear"
+    x: Float[Tensor, "batch channel *rest"],
+    scale_factor: int = 2,
+    mode: Literal["nearest", "bilinear"] = "bilinear",
+    *,
+    size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "batch channel *out"]:
-    """Enlarge plane maps or group maps by a whole factor.
+    """Enlarge plane maps or group maps by a whole factor, or to a size.
 
     Args:
         x: ``[B, C, H, W]`` or ``[B, C, G, H, W]``.
         scale_factor: whole number; height and width are multiplied by it.
         mode: ``"nearest"`` or ``"bilinear"``.
+        size: new height and width, instead of the factor; bilinear only, as nearest pixels are not centred then.
 
     Equivariance: exact for C1, C2, C4, D1, D2, D4, at every size.
 
     Raises:
-        ConfigError: the factor is not a positive whole number, or the mode unknown.
+        ConfigError: the factor is not a positive whole number, the mode is unknown, or not bilinear with a size.
     """
     check_upsample(scale_factor, mode)
     check_floating(x, "Upsample2d")
+    if size is not None and mode != "bilinear":
+        raise ConfigError(
+            f"size={tuple(size)} with mode={mode!r}: to any size only 'bilinear' is exact; give that mode"
+        )
     aligned = None if mode == "nearest" else False
+    factor = float(scale_factor) if size is None else None
 
     def enlarge(maps: Tensor) -> Tensor:
-        return F.interpolate(maps, scale_factor=float(scale_factor), mode=mode, align_corners=aligned)
+        return F.interpolate(maps, size, factor, mode, aligned)
 
     return _over_space(x, enlarge, "Upsample2d")

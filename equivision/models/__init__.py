@@ -58,11 +58,17 @@ from equivision.models._scale import scale_z2cnn as scale_z2cnn
 from equivision.models._scale import sesn_scalar as sesn_scalar
 from equivision.models._scale import sesn_vector as sesn_vector
 from equivision.models._scale import ss_cnn as ss_cnn
+from equivision.models._segnet import SegNet as SegNet
+from equivision.models._segnet import segnet as segnet
+from equivision.models._segnet import z2_segnet as z2_segnet
 from equivision.models._siamese import SiameseNetwork as SiameseNetwork
 from equivision.models._siamfc import het_siamfc as het_siamfc
 from equivision.models._siamfc import ien_siamfc as ien_siamfc
 from equivision.models._siamfc import re_siamfc as re_siamfc
 from equivision.models._siamfc import siamfc as siamfc
+from equivision.models._unet import UNet as UNet
+from equivision.models._unet import unet as unet
+from equivision.models._unet import z2_unet as z2_unet
 from equivision.models._wide_resnet import WideBlock as WideBlock
 from equivision.models._wide_resnet import WideResNet16 as WideResNet16
 from equivision.models._wide_resnet import wrn16_8 as wrn16_8

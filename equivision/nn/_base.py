@@ -1,6 +1,7 @@
 """What all group convolutions as modules share."""
 
 import math
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -69,7 +70,25 @@ def uniform_(weight: Tensor, variance: float) -> None:
         weight.uniform_(-bound, bound)
 
 
-class GroupConvBase(nn.Module):
+class FiveAxes(nn.Module):
+    """A module whose weights may have five axes, which ``to(memory_format=torch.channels_last)`` does not take.
+
+    Such weights stay contiguous: the filter bank is built from them anew, in the layout of the input.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        def apply(tensor: Tensor) -> Tensor:
+            try:
+                return fn(tensor)
+            except RuntimeError:
+                if tensor.ndim != 5:
+                    raise
+            return fn(tensor.flatten(1, 2)).contiguous().view(tensor.shape)
+
+        return super()._apply(apply, recurse)
+
+
+class GroupConvBase(FiveAxes):
     """What all group convolutions share: checked arguments, parameters, initialisation, repr.
 
     Subclasses say whether the kernel has a group axis (``kernel_on_group``) and whether their input lives on the group

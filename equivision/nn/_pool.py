@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import GroupMismatchError
 from equivision.functional._checks import Size2
-from equivision.functional._pool import PoolMode, check_pool_mode, coset_slots
+from equivision.functional._pool import PoolMode, check_pool_mode, check_stride, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
 from equivision.nn._base import Guarantee, grid_pair
 
@@ -173,3 +173,39 @@ class AvgPool2d(_SpatialPool):
         return functional.avg_pool2d(
             x, self.kernel_size, group=self.group, stride=self.stride, padding=self.padding, strict=self.strict
         )
+
+
+class CenteredMaxPool2d(nn.Module):
+    """Spatial max pooling that is centred, and so exact, at every size: its windows follow the size.
+
+    Args:
+        stride: step; a map of n pixels becomes ``ceil(n / stride)``. With 2, windows are 2x2 on even sizes and 3x3,
+            padded by 1, on odd ones.
+
+    Shape:
+        ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
+
+    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size; approximate at other angles.
+
+    Raises:
+        ConfigError: stride is no whole number of at least 1.
+
+    >>> import torch
+    >>> pool = CenteredMaxPool2d()
+    >>> pool(torch.randn(1, 3, 4, 8, 8)).shape, pool(torch.randn(1, 3, 4, 9, 9)).shape
+    (torch.Size([1, 3, 4, 4, 4]), torch.Size([1, 3, 4, 5, 5]))
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+
+    def __init__(self, stride: int = 2) -> None:
+        super().__init__()
+        check_stride(stride)
+        self.stride = stride
+
+    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
+        """Pool."""
+        return functional.centered_max_pool2d(x, self.stride)
+
+    def extra_repr(self) -> str:
+        return str(self.stride)

@@ -52,7 +52,7 @@ class BlurPool2d(nn.Module):
 
 
 class Upsample2d(nn.Module):
-    """Enlarge by a whole factor.
+    """Enlarge by a whole factor, or in the forward pass to a given size, as that of a skip connection.
 
     Args:
         scale_factor: whole number.
@@ -61,7 +61,7 @@ class Upsample2d(nn.Module):
     Shape:
         ``[B, C, H, W]`` or ``[B, C, |G|, H, W]``; only the last two axes change.
 
-    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size.
+    Equivariance: exact for C1, C2, C4, D1, D2 and D4, at every size and to every size.
 
     Raises:
         ConfigError: the factor is not a positive whole number, or the mode unknown.
@@ -79,9 +79,11 @@ class Upsample2d(nn.Module):
         self.scale_factor = scale_factor
         self.mode: Literal["nearest", "bilinear"] = mode
 
-    def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:
-        """Enlarge."""
-        return functional.upsample2d(x, self.scale_factor, self.mode)
+    def forward(
+        self, x: Float[Tensor, "batch channel *rest"], size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "batch channel *out"]:
+        """Enlarge by the factor, or to ``size``, height and width (bilinear only)."""
+        return functional.upsample2d(x, self.scale_factor, self.mode, size=size)
 
     def extra_repr(self) -> str:
         return f"{self.scale_factor}, mode={self.mode!r}"

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from equivision.errors import ConfigError, ShapeError
 from equivision.filters import discrete_gaussian, scale_windows
 from equivision.functional._checks import check_floating
-from equivision.nn._base import Guarantee, check_count, uniform_
+from equivision.nn._base import FiveAxes, Guarantee, check_count, uniform_
 from equivision.scale._functional import scale_space_conv2d
 
 
@@ -79,7 +79,7 @@ class ScaleSpaceLift(nn.Module):
         return f"{self.num_scales}, base={self.base}, zero_scale={self.zero_scale}"
 
 
-class ScaleSpaceConv2d(nn.Module):
+class ScaleSpaceConv2d(FiveAxes):
     """Convolution of a scale-space: at scale k the taps lie ``base^k`` pixels apart.
 
     ``y[o, k](t) = sum_{c, e, p} x[c, k + e](t + base^k p) psi[o, c, e](p)``. Zeros are padded so that the size stays.

@@ -218,6 +218,7 @@ def _resolution() -> Iterator[Case]:
             {"stride": 1},
             {"stride": 1, "sigma": 1.0},
         ),
+        evnn.CenteredMaxPool2d: ({}, {"stride": 3}, {"stride": 1}),
         evnn.Upsample2d: ({}, {"scale_factor": 3, "mode": "nearest"}),
     }
     for kind, table in options.items():

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from equivision import functional
+from equivision.errors import ConfigError
 from equivision.groups import Subgroup, cyclic, dihedral
 from equivision.reps import quotient
-from equivision.testing import equivariance_error, random_input, relative_error
+from equivision.testing import assert_equivariant, equivariance_error, random_input, relative_error
 
 D4 = dihedral(4)
 
@@ -67,3 +68,29 @@ def test_spatial_pools_are_those_of_torch(ours, torchs) -> None:
 
 def test_the_stride_is_the_window_unless_given() -> None:
     assert functional.max_pool2d(random_input(1, (9, 9)), 3, group=cyclic(4)).shape == (2, 1, 3, 3)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_centred_pools_are_exact_at_every_size(stride: int) -> None:
+    def pool(x: torch.Tensor) -> torch.Tensor:
+        return functional.centered_max_pool2d(x, stride)
+
+    for size in [(n, n) for n in range(2, 18)] + [(4, 7), (9, 6)]:
+        for x in (random_input(1, size), random_input(1, size, dihedral(4))):
+            pooled = pool(x)
+            assert pooled.shape == (*x.shape[:-2], *(-(-n // stride) for n in size))
+            assert_equivariant(pool, x, group=dihedral(4))
+            assert float(pooled.max()) == float(x.max())  # every pixel lies in a window
+
+
+def test_a_centred_pool_of_even_size_is_the_usual_one() -> None:
+    x = random_input(2, (6, 9))
+    usual = torch.nn.functional.max_pool2d(x, (2, 3), 2, (0, 1))
+    assert torch.equal(functional.centered_max_pool2d(x), usual)
+
+
+@pytest.mark.parametrize("stride", [0, True, 1.5])
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_strides_of_centred_pools(stride) -> None:
+    with pytest.raises(ConfigError, match=f"stride={stride!r}: give a whole number"):
+        functional.centered_max_pool2d(random_input(1, (4, 4)), stride)

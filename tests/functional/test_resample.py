@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from equivision import functional
+from equivision.errors import ConfigError
 from equivision.functional._resample import blur_window
 from equivision.groups import cyclic, dihedral
 from equivision.testing import assert_equivariant, random_input, relative_error
@@ -122,3 +123,17 @@ class TestUpsample:
         x = random_input(1, (3, 4))
         repeated = x.repeat_interleave(2, -1).repeat_interleave(2, -2)
         assert torch.equal(functional.upsample2d(x, 2, "nearest"), repeated)
+
+    @pytest.mark.parametrize("size", [(8, 8), (9, 13), (15, 14), (3, 5)])
+    def test_to_any_size_it_is_centred(self, size: tuple[int, int]) -> None:
+        def enlarge(x: Tensor) -> Tensor:  # the size turns with the map
+            turned = x.shape[-2:] == (5, 4)
+            return functional.upsample2d(x, size=size[::-1] if turned else size)
+
+        for x in (random_input(2, (4, 5)), random_input(2, (4, 5), D4)):
+            assert enlarge(x).shape == (*x.shape[:-2], *size)
+            assert_equivariant(enlarge, x, group=D4)
+
+    def test_only_bilinear_goes_to_any_size(self) -> None:
+        with pytest.raises(ConfigError, match=r"size=\(9, 9\) with mode='nearest': .* 'bilinear'"):
+            functional.upsample2d(random_input(1, (5, 5)), mode="nearest", size=(9, 9))

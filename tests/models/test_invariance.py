@@ -37,6 +37,8 @@ NO_LONGER = ("he_small_dynamic",)
 SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn", "ien_scale_cnn")
 #: Two images go in: tests/models/test_siamese.py.
 TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
+#: One answer a pixel: tests/models/test_segmentation.py.
+DENSE = ("z2_segnet", "segnet", "z2_unet", "unet")
 SMALL = ("p4cnn", "g_p4cnn", "gc_p4cnn", "p4mcnn")
 CLASS_MAPS = ("alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
@@ -50,7 +52,7 @@ SYMMETRIC = {
 
 
 def test_no_model_is_forgotten() -> None:
-    known = {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER, *SCALE, *TRACKERS}
+    known = {*PLAIN, *SYMMETRIC, *HYPER, *NO_LONGER, *SCALE, *TRACKERS, *DENSE}
     assert set(list_models()) == known, "test the new model here"
 
 

@@ -35,7 +35,9 @@ SMALLER = {"he_wrn16_8": {"size": 32, "light": 2}}
 SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn", "ien_scale_cnn")
 #: Two images go in, a response comes out: tests/models/test_siamese.py.
 TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
-CLASSIFIERS = sorted(set(list_models()) - set(TRACKERS))
+#: One answer a pixel: tests/models/test_segmentation.py.
+DENSE = ("z2_segnet", "segnet", "z2_unet", "unet")
+CLASSIFIERS = sorted(set(list_models()) - set(TRACKERS) - set(DENSE))
 ORDINARY = sorted(set(CLASSIFIERS) - set(HYPER) - set(SCALE))
 DIGIT_MODELS = (
     "z2cnn",
