@@ -25,10 +25,13 @@ from equivision.data._images import ImageData as ImageData
 from equivision.data._images import Skipped as Skipped
 from equivision.data._images import pool as pool
 from equivision.data._loader import EpochSampler as EpochSampler
+from equivision.data._loader import NumberedEpochs as NumberedEpochs
 from equivision.data._loader import ResumableLoader as ResumableLoader
 from equivision.data._loader import VariantDataset as VariantDataset
 from equivision.data._loader import evaluation_loader as evaluation_loader
 from equivision.data._loader import training_loader as training_loader
+from equivision.data._masks import MaskClasses as MaskClasses
+from equivision.data._masks import scale_mask as scale_mask
 from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
 from equivision.data._root import data_folder as data_folder
@@ -37,6 +40,7 @@ from equivision.data._sequence_files import read_got10k as read_got10k
 from equivision.data._sequence_files import read_otb as read_otb
 from equivision.data._sequences import TrackingSequence as TrackingSequence
 from equivision.data._sequences import rotating as rotating
+from equivision.data._splits import Splits as Splits
 from equivision.data._splits import random_split as random_split
 from equivision.data._splits import stratified_split as stratified_split
 from equivision.data._stl10 import read_stl10 as read_stl10
@@ -51,13 +55,14 @@ if TYPE_CHECKING:
     from equivision.data._datamodules import ImageDataModule as ImageDataModule
     from equivision.data._datamodules import MNISTDataModule as MNISTDataModule
     from equivision.data._datamodules import ScaleMNISTDataModule as ScaleMNISTDataModule
-    from equivision.data._datamodules import Splits as Splits
     from equivision.data._datamodules_files import HubDataModule as HubDataModule
     from equivision.data._datamodules_files import ImageFolderDataModule as ImageFolderDataModule
     from equivision.data._datamodules_files import ParquetDataModule as ParquetDataModule
     from equivision.data._datamodules_files import PictureDataModule as PictureDataModule
     from equivision.data._datamodules_files import PredictionDataModule as PredictionDataModule
     from equivision.data._datamodules_files import STL10DataModule as STL10DataModule
+    from equivision.data._datamodules_masks import MaskParquetDataModule as MaskParquetDataModule
+    from equivision.data._datamodules_masks import SegmentationDataModule as SegmentationDataModule
     from equivision.data._datamodules_tracking import SequenceFolderDataModule as SequenceFolderDataModule
     from equivision.data._datamodules_tracking import SyntheticTrackingDataModule as SyntheticTrackingDataModule
     from equivision.data._datamodules_tracking import TrackingDataModule as TrackingDataModule
@@ -67,12 +72,13 @@ _LIGHTNING = {
     "ImageDataModule": "_datamodules",
     "MNISTDataModule": "_datamodules",
     "ScaleMNISTDataModule": "_datamodules",
-    "Splits": "_datamodules",
     "HubDataModule": "_datamodules_files",
     "ImageFolderDataModule": "_datamodules_files",
     "ParquetDataModule": "_datamodules_files",
     "PictureDataModule": "_datamodules_files",
     "PredictionDataModule": "_datamodules_files",
+    "MaskParquetDataModule": "_datamodules_masks",
+    "SegmentationDataModule": "_datamodules_masks",
     "SequenceFolderDataModule": "_datamodules_tracking",
     "SyntheticTrackingDataModule": "_datamodules_tracking",
     "TrackingDataModule": "_datamodules_tracking",

@@ -9,6 +9,7 @@ from equivision.data._pictures import PictureStack
 from equivision.errors import DataError
 
 _IMAGE_NAMES = ("image", "img", "picture")
+_MASK_NAMES = ("mask", "masks", "segmentation", "annotation")
 _LABEL_NAMES = ("label", "labels", "class", "fine_label")
 
 
@@ -16,7 +17,7 @@ class Columns(NamedTuple):
     """The names of the columns that are read."""
 
     image: str
-    label: str
+    label: str | None
     mask: str | None
 
     def used(self) -> list[str]:
@@ -36,13 +37,33 @@ def _choose(what: str, given: str | None, usual: Sequence[str], available: Seque
 
 
 def choose_columns(
-    available: Sequence[str], source: str, image: str | None, label: str | None, mask: str | None
+    available: Sequence[str],
+    source: str,
+    image: str | None,
+    label: str | None,
+    mask: str | None,
+    *,
+    masks_are_targets: bool = False,
 ) -> Columns:
     """Find the columns by their given or usual names.
+
+    Args:
+        available: the columns there are.
+        source: for messages.
+        image: the given name of the pictures.
+        label: the given name of the labels.
+        mask: the given name of the masks; they are read when it is given, or when they are the targets.
+        masks_are_targets: read masks, and no labels.
 
     Raises:
         DataError: a column is missing.
     """
+    if masks_are_targets:
+        return Columns(
+            _choose("image", image, _IMAGE_NAMES, available, source),
+            None,
+            _choose("mask", mask, _MASK_NAMES, available, source),
+        )
     return Columns(
         _choose("image", image, _IMAGE_NAMES, available, source),
         _choose("label", label, _LABEL_NAMES, available, source),
@@ -97,19 +118,19 @@ def _content(cell: Any, folder: Path | None) -> bytes | Path | None:
 
 def stack_rows(
     rows: Iterable[Mapping[str, Any]],
-    labels: Sequence[int],
+    labels: Sequence[int] | None,
     class_names: Sequence[str],
     columns: Columns,
     stack: PictureStack,
     folder: Path | None,
 ) -> ImageData:
     """Decode the pictures (and masks) of a table."""
-    for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
+    for number, row in enumerate(rows):
         cell = row[columns.image]
         path = cell.get("path") if isinstance(cell, Mapping) else None
         name = f"row {number}" + (f" ({path})" if path else "")
         mask = None
         if columns.mask is not None:
             mask = _content(row[columns.mask], folder) or b""
-        stack.add(_content(cell, folder), name, label, mask)
+        stack.add(_content(cell, folder), name, None if labels is None else labels[number], mask, f"the mask of {name}")
     return stack.finish(class_names)

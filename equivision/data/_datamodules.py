@@ -4,7 +4,7 @@ import functools
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +15,8 @@ from equivision.data._extras import require
 from equivision.data._folder import read_pictures
 from equivision.data._idx import read_mnist
 from equivision.data._images import ImageData, Skipped
-from equivision.data._loader import evaluation_loader, training_loader
-from equivision.data._splits import random_split, stratified_split
+from equivision.data._loader import check_augment, evaluation_loader, training_loader
+from equivision.data._splits import Splits, carve, random_split
 from equivision.data._variants import Variant, named_variant
 from equivision.errors import ConfigError, DataError
 
@@ -27,20 +27,11 @@ import lightning  # noqa: E402
 TEST_VARIANTS = ("upright", "rotated", "rotated90")
 
 
-@dataclass(frozen=True)
-class Splits:
-    """What a data module trains, validates and tests on."""
-
-    train: ImageData
-    val: ImageData | None
-    test: ImageData | None
-
-
 class ImageDataModule(lightning.LightningDataModule):
     """Images in memory, trained on in one variant and tested in several.
 
     A subclass says in ``load`` where the images come from. Batches are pairs (images, labels), images as floats in [0,
-    1]; for prediction (images, positions in ``predict_names``).
+    1]; for data with masks and without labels (images, masks); for prediction (images, positions in ``predict_names``).
 
     ``seed`` fixes the data: splits and variants. ``shuffle_seed`` fixes the order of the training batches, which is a
     function of it and the epoch, so that a resumed run sees the batches of the unbroken one. Validation images are
@@ -48,6 +39,9 @@ class ImageDataModule(lightning.LightningDataModule):
 
     Args:
         train_variant: how training and validation images are moved: a name (:func:`named_variant`) or a Variant.
+        augment: how training images are moved after that, anew in every epoch: a random variant, such as
+            ``"quarters"``, ``"quarters_reflected"`` or ``"rotated"``; None: not at all. Like the order it is a function
+            of shuffle_seed and the epoch, whatever the seed of a Variant.
         test_variants: how test images are moved; one test loader for each, all on the same images.
         batch_size: images in a batch, for each process.
         seed: of splits and variants.
@@ -60,13 +54,16 @@ class ImageDataModule(lightning.LightningDataModule):
         predict_folder: folder of pictures to predict.
 
     Raises:
-        ConfigError: a variant is not known, or batch_size is not positive.
+        ConfigError: a variant is not known, augment is not random, or batch_size is not positive.
     """
+
+    crop = True  # False where a subclass stretches pictures to its size
 
     def __init__(
         self,
         *,
         train_variant: str | Variant = "upright",
+        augment: str | Variant | None = None,
         test_variants: Sequence[str | Variant] = TEST_VARIANTS,
         batch_size: int = 128,
         seed: int = 0,
@@ -88,6 +85,7 @@ class ImageDataModule(lightning.LightningDataModule):
             return given if isinstance(given, Variant) else named_variant(given, seed=seed, padding=padding)
 
         self.train_variant = variant(train_variant)
+        self.augment = None if augment is None else check_augment(variant(augment))
         self.test_variants = [variant(given) for given in test_variants]
         self.test_names = tuple(one.name for one in self.test_variants)
         if len(set(self.test_names)) < len(self.test_names):
@@ -123,6 +121,7 @@ class ImageDataModule(lightning.LightningDataModule):
         data = read_pictures(
             self.predict_folder,
             image_size=height if height == width else None,
+            crop=self.crop,
             channels=channels,
             skip_bad=self.skip_bad,
         )
@@ -187,6 +186,7 @@ class ImageDataModule(lightning.LightningDataModule):
             self.splits.train,
             self.train_variant,
             self.batch_size,
+            augment=self.augment,
             seed=seed,
             num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
@@ -357,23 +357,3 @@ class ScaleMNISTDataModule(_MNISTShaped):
         """Read the digits and split them."""
         sizes = {"train_size": self.train_size, "val_size": self.val_size, "test_size": self.test_size}
         return carve(read_mnist(self.root), **sizes, seed=self.seed)
-
-
-def carve(data: ImageData, *, train_size: int | None = None, val_size: int, test_size: int, seed: int) -> Splits:
-    """Split by class proportions; all that is left is trained on unless ``train_size`` says how many.
-
-    Test and validation images are the same for every ``train_size``.
-
-    Raises:
-        ConfigError: nothing is left to train on.
-    """
-    if train_size is None and val_size == test_size == 0:
-        return Splits(data, None, None)
-    size = len(data) - val_size - test_size if train_size is None else train_size
-    if size < 1:
-        raise ConfigError(
-            f"train_size={train_size}, val_size={val_size}, test_size={test_size}: of {len(data)} images {size} "
-            "would be trained on; make the others smaller"
-        )
-    test, val, train = stratified_split(data, (test_size, val_size, size), seed=seed)
-    return Splits(train, val if val_size else None, test if test_size else None)

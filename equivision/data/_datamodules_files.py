@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import torch
 
-from equivision.data._datamodules import ImageDataModule, Splits, carve
+from equivision.data._datamodules import ImageDataModule
 from equivision.data._folder import read_image_folder
 from equivision.data._hub import read_hub
 from equivision.data._images import ImageData
 from equivision.data._parquet import find_parquet, read_parquet
 from equivision.data._root import data_folder
+from equivision.data._splits import Splits, carve
 from equivision.data._stl10 import read_stl10
 from equivision.errors import DataError
 
@@ -24,7 +25,8 @@ class PictureDataModule(ImageDataModule):
         train_split: what is trained on.
         val_split: what validates; None: nothing, unless ``val_size`` is given.
         test_split: what is tested on; None: nothing, unless ``test_size`` is given.
-        train_size: how many images to train on, in the proportions of the classes; None: all.
+        train_size: how many images to train on, in the proportions of the classes, or at random where there are no
+            labels; None: all. The images of a smaller number are among those of a larger one.
         val_size: images taken from ``train_split`` for validation, instead of ``val_split``; None: 0.
         test_size: images taken from ``train_split`` for testing, instead of ``test_split``; None: 0.
         image_size: side of the square that every picture is scaled (bilinear, antialiased) and cropped to; None: they

@@ -3,7 +3,7 @@
 import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from equivision.data._extras import require
 from equivision.data._folder import read_pictures
-from equivision.data._loader import EpochSampler, ResumableLoader
+from equivision.data._loader import NumberedEpochs, ResumableLoader
 from equivision.data._random import permutation
 from equivision.data._root import data_folder
 from equivision.data._sequence_files import find_sequences
@@ -121,7 +121,7 @@ class TrackingDataModule(lightning.LightningDataModule):
             seed = int(os.environ.get("PL_GLOBAL_SEED", self.seed))
         trainer = self.trainer
         pairs = TrackingPairs(self.split[0], length=self.pairs_per_epoch, seed=seed, **self.options)
-        sampler = _NewPairs(
+        sampler = NumberedEpochs(
             len(pairs),
             seed=seed,
             num_replicas=1 if trainer is None else trainer.world_size,
@@ -136,14 +136,6 @@ class TrackingDataModule(lightning.LightningDataModule):
         # validation has other random numbers than training, whatever the seed
         pairs = TrackingPairs(self.split[1], length=self.val_pairs, seed=self.seed + 2**32, **self.options)
         return DataLoader(pairs, batch_size=self.batch_size, num_workers=self.num_workers)
-
-
-class _NewPairs(EpochSampler):
-    """Pairs that no earlier epoch had: those of epoch e have the numbers from e times the length on."""
-
-    def __iter__(self) -> Iterator[int]:
-        positions, start = super().__iter__(), self.epoch * len(self.dataset)  # type: ignore[arg-type]
-        return (start + position for position in positions)
 
 
 class SequenceFolderDataModule(TrackingDataModule):

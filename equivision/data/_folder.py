@@ -11,7 +11,7 @@ from equivision.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
@@ -19,7 +19,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     )
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: check the path")
 
@@ -46,7 +46,7 @@ def read_image_folder(
         DataError: a folder is missing or empty, a picture cannot be read, or the sizes differ.
     """
     root = Path(root)
-    _check_folder(root)
+    check_folder(root)
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not folders:
         raise DataError(
@@ -60,7 +60,7 @@ def read_image_folder(
                 f"{folder} is not one of the classes {', '.join(names)}: rename or remove it, or give the class to the "
                 "training pictures too"
             )
-        pictures = _pictures_in(folder)
+        pictures = pictures_in(folder)
         if not pictures:
             raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): add some, or remove the folder")
         for path in pictures:
@@ -72,6 +72,7 @@ def read_pictures(
     folder: str | Path,
     *,
     image_size: int | None = None,
+    crop: bool = True,
     channels: Literal[1, 3] | None = None,
     skip_bad: bool = False,
 ) -> ImageData:
@@ -80,6 +81,7 @@ def read_pictures(
     Args:
         folder: where the pictures are.
         image_size: side of the square that every picture is scaled and cropped to; None: they all have one size.
+        crop: False: the whole picture is stretched to the square instead.
         channels: 1 or 3; None: 1 if all pictures are grey, else 3.
         skip_bad: leave out pictures that cannot be read, list them in ``skipped``, and warn once.
 
@@ -87,11 +89,11 @@ def read_pictures(
         DataError: the folder is missing or empty, a picture cannot be read, or the sizes differ.
     """
     folder = Path(folder)
-    _check_folder(folder)
-    pictures = _pictures_in(folder)
+    check_folder(folder)
+    pictures = pictures_in(folder)
     if not pictures:
         raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): check the path")
-    stack = PictureStack(str(folder), image_size=image_size, channels=channels, skip_bad=skip_bad)
+    stack = PictureStack(str(folder), image_size=image_size, crop=crop, channels=channels, skip_bad=skip_bad)
     for path in pictures:
         stack.add(path, str(path.relative_to(folder)))
     return stack.finish(())

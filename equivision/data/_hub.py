@@ -6,6 +6,7 @@ from typing import Any, Literal
 from equivision.data._columns import choose_columns, class_numbers, stack_rows
 from equivision.data._extras import require
 from equivision.data._images import ImageData
+from equivision.data._masks import MaskClasses
 from equivision.data._pictures import PictureStack
 from equivision.errors import DataError
 
@@ -32,8 +33,10 @@ def read_hub(
     image_column: str | None = None,
     label_column: str | None = None,
     mask_column: str | None = None,
+    masks: MaskClasses | None = None,
     class_names: Sequence[str] | None = None,
     image_size: int | None = None,
+    crop: bool = True,
     channels: Literal[1, 3] | None = None,
     skip_bad: bool = False,
 ) -> ImageData:
@@ -45,11 +48,15 @@ def read_hub(
         config: the configuration, where the data set has several.
         image_column: by default ``image``, ``img`` or ``picture``.
         label_column: by default ``label``, ``labels``, ``class`` or ``fine_label``.
-        mask_column: pictures that hold a class number for each pixel; None: masks are not read.
+        mask_column: pictures that hold a class number for each pixel; None: masks are not read, or, with ``masks``,
+            those of ``mask``, ``masks``, ``segmentation`` or ``annotation``.
         class_names: the classes in the order of their numbers; by default what the data set states.
         image_size: side of the square that every picture is scaled and cropped to; None: they all have one size.
+        crop: False: the whole picture is stretched to the square instead.
         channels: 1 or 3; None: 1 if all pictures are grey, else 3.
         skip_bad: leave out pictures that cannot be read, list them in ``skipped``, and warn once.
+        masks: what the values in masks mean: then the masks are what is learned, labels are not read, and
+            ``class_names`` are not needed.
 
     Raises:
         DataError: the data set is neither cached nor to be had, a column is missing, or the pictures or labels do not
@@ -58,10 +65,13 @@ def read_hub(
     """
     table = _load(name, config, split)
     source = f"{name} ({split})"
-    columns = choose_columns(table.column_names, source, image_column, label_column, mask_column)
-    stack = PictureStack(source, image_size=image_size, channels=channels, skip_bad=skip_bad)
-    known = getattr(table.features[columns.label], "names", None)
-    numbers, names = class_numbers(list(table[columns.label]), known, class_names, source)
+    names, targets = table.column_names, masks is not None
+    columns = choose_columns(names, source, image_column, label_column, mask_column, masks_are_targets=targets)
+    stack = PictureStack(source, image_size=image_size, crop=crop, channels=channels, skip_bad=skip_bad, masks=masks)
+    numbers, names = None, ()
+    if columns.label is not None:
+        known = getattr(table.features[columns.label], "names", None)
+        numbers, names = class_numbers(list(table[columns.label]), known, class_names, source)
     encoded = require("datasets", "datasets", "loading a data set of the hub").Image(decode=False)
     for column in (columns.image, columns.mask):
         if column is not None:

@@ -1,4 +1,4 @@
-"""Labelled images in memory: what every reader returns."""
+"""Images in memory with labels or masks: what every reader returns."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,7 +23,10 @@ class Skipped:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images of one size with their labels.
+    """Images of one size with their labels, or with their masks.
+
+    Where there are labels, they are what is learned, and ``class_names`` are theirs. Where there are masks and no
+    labels, the class of every pixel is learned, and ``class_names`` are the names of the values in the masks.
 
     Attributes:
         images: ``[image, channel, height, width]``, either uint8 (0 to 255) or float (0 to 1).
@@ -32,8 +35,16 @@ class ImageData:
         index: ``[image]``, the position of each image in its source. Variants draw their random numbers by it, so an
             image is turned by the same angle in whichever subset it stands.
         names: where each image comes from (file names); empty when the source has no names.
-        masks: ``[image, height, width]`` class number of each pixel, when masks were asked for.
+        masks: ``[image, height, width]`` class number of each pixel, when masks were asked for; 0 is the background.
         skipped: what was left out because it could not be read.
+        ignore_index: the value of pixels in masks whose class is not known, and of those that come in from outside when
+            a picture is turned; None: there are none, and what comes in is background.
+
+    Raises:
+        DataError: the masks do not fit the images.
+
+    >>> ImageData(torch.zeros(4, 3, 8, 8), None, ("0", "1"), torch.arange(4), masks=torch.zeros(4, 8, 8).byte())
+    ImageData([4, 3, 8, 8] float32 with masks, 2 classes)
     """
 
     images: Shaped[Tensor, "image channel height width"]
@@ -43,13 +54,24 @@ class ImageData:
     names: tuple[str, ...] = ()
     masks: UInt8[Tensor, "image height width"] | None = None
     skipped: tuple[Skipped, ...] = ()
+    ignore_index: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.masks is None:
+            return
+        if (len(self.images), *self.images.shape[2:]) != tuple(self.masks.shape) or self.masks.dtype != torch.uint8:
+            raise DataError(
+                f"images are {list(self.images.shape)} and masks {list(self.masks.shape)}, {self.masks.dtype}: "
+                "need one mask an image, [image, height, width], of uint8"
+            )
 
     def __len__(self) -> int:
         return self.images.shape[0]
 
     def __repr__(self) -> str:
         kind = str(self.images.dtype).removeprefix("torch.")
-        return f"ImageData({list(self.images.shape)} {kind}, {len(self.class_names)} classes)"
+        masks = "" if self.masks is None else " with masks"
+        return f"ImageData({list(self.images.shape)} {kind}{masks}, {len(self.class_names)} classes)"
 
     def take(self, positions: Sequence[int] | np.ndarray | Int[Tensor, " taken"]) -> "ImageData":
         """The images at these positions, in this order."""
@@ -78,6 +100,7 @@ def image_data(
     names: Sequence[str] = (),
     masks: UInt8[Tensor, "image height width"] | None = None,
     skipped: Sequence[Skipped] = (),
+    ignore_index: int | None = None,
 ) -> ImageData:
     """Put the pieces of a source together and check that they fit.
 
@@ -98,7 +121,10 @@ def image_data(
                 f"numbered 0 to {len(class_names) - 1} ({len(wrong)} such labels): the file is damaged, holds other "
                 "classes, or is a test set without labels; use another split, or name another label column"
             )
-    return ImageData(images, labels, tuple(class_names), torch.arange(len(images)), tuple(names), masks, tuple(skipped))
+    index = torch.arange(len(images))
+    return ImageData(
+        images, labels, tuple(class_names), index, tuple(names), masks, tuple(skipped), ignore_index=ignore_index
+    )
 
 
 def pool(first: ImageData, second: ImageData) -> ImageData:
@@ -107,7 +133,8 @@ def pool(first: ImageData, second: ImageData) -> ImageData:
     Raises:
         DataError: they differ in image shape or in classes.
     """
-    if first.images.shape[1:] != second.images.shape[1:] or first.class_names != second.class_names:
+    pairs = ((one.images.shape[1:], one.class_names, one.ignore_index) for one in (first, second))
+    if len(set(pairs)) > 1:
         raise DataError(
             f"cannot pool {first!r} and {second!r}: both need the same channels, height, width and class names"
         )
@@ -123,4 +150,5 @@ def pool(first: ImageData, second: ImageData) -> ImageData:
         first.names + second.names,
         joined(first.masks, second.masks),
         skipped=first.skipped + second.skipped,
+        ignore_index=first.ignore_index,
     )

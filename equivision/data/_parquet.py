@@ -1,4 +1,4 @@
-"""Parquet files in the hub's layout: a column of encoded pictures, a column of labels."""
+"""Parquet files in the hub's layout: a column of encoded pictures, a column of labels or of masks."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import Any, Literal
 from equivision.data._columns import choose_columns, class_numbers, stack_rows
 from equivision.data._extras import require
 from equivision.data._images import ImageData
+from equivision.data._masks import MaskClasses
 from equivision.data._pictures import PictureStack
 from equivision.errors import DataError
 
@@ -66,24 +67,30 @@ def read_parquet(
     image_column: str | None = None,
     label_column: str | None = None,
     mask_column: str | None = None,
+    masks: MaskClasses | None = None,
     class_names: Sequence[str] | None = None,
     image_size: int | None = None,
+    crop: bool = True,
     channels: Literal[1, 3] | None = None,
     skip_bad: bool = False,
 ) -> ImageData:
-    """Read labelled pictures from parquet files in the hub's layout.
+    """Read pictures with labels or with masks from parquet files in the hub's layout.
 
     Args:
         files: one file, or the files of one split in order (:func:`find_parquet`).
         image_column: encoded pictures, as ``{bytes, path}`` or plain bytes; by default ``image``, ``img`` or
             ``picture``.
         label_column: numbers or strings; by default ``label``, ``labels``, ``class`` or ``fine_label``.
-        mask_column: pictures that hold a class number for each pixel; None: masks are not read.
+        mask_column: pictures that hold a class number for each pixel; None: masks are not read, or, with ``masks``,
+            those of ``mask``, ``masks``, ``segmentation`` or ``annotation``.
         class_names: the classes in the order of their numbers; by default what the file states, else the sorted
             strings, else the numbers.
         image_size: side of the square that every picture is scaled and cropped to; None: they all have one size.
+        crop: False: the whole picture is stretched to the square instead.
         channels: 1 or 3; None: 1 if all pictures are grey, else 3.
         skip_bad: leave out pictures that cannot be read, list them in ``skipped``, and warn once.
+        masks: what the values in masks mean: then the masks are what is learned, labels are not read, and
+            ``class_names`` are not needed.
 
     Raises:
         DataError: a file is missing or damaged, a column is missing, a picture cannot be read, sizes differ, or labels
@@ -94,11 +101,14 @@ def read_parquet(
     arrow_error = require("pyarrow", "pyarrow", "reading parquet files").ArrowException
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(path) for path in files]
     source = ", ".join(map(str, paths))
-    stack = PictureStack(source, image_size=image_size, channels=channels, skip_bad=skip_bad)
+    stack = PictureStack(source, image_size=image_size, crop=crop, channels=channels, skip_bad=skip_bad, masks=masks)
     opened: list[Any] = []
     try:
         opened.extend(parquet.ParquetFile(path) for path in paths)
-        columns = choose_columns(opened[0].schema_arrow.names, source, image_column, label_column, mask_column)
+        available, targets = opened[0].schema_arrow.names, masks is not None
+        columns = choose_columns(available, source, image_column, label_column, mask_column, masks_are_targets=targets)
+        if columns.label is None:
+            return stack_rows(_rows(opened, columns.used()), None, (), columns, stack, paths[0].parent)
         labels = [row[columns.label] for row in _rows(opened, [columns.label])]
         known = _stated_classes(opened[0].schema_arrow, columns.label)
         numbers, names = class_numbers(labels, known, class_names, source)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from equivision.data._extras import require
 from equivision.data._images import ImageData, Skipped, image_data
+from equivision.data._masks import BadMask, MaskClasses, MaskReader, mask_values, scale_mask
 from equivision.errors import ConfigError, DataError
 
 # What pillow raises for damaged files, besides its own errors, which are OSErrors.
@@ -68,25 +69,19 @@ def read_rgb(path: Path) -> UInt8[Tensor, "3 height width"]:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
-def _class_map(picture: Any) -> Any:
-    """A mask: one class number a pixel, in mode L."""
-    values = np.asarray(picture)
-    if values.ndim != 2 or values.min() < 0 or values.max() > 255:
-        raise _Unreadable(
-            f"a mask needs one class number from 0 to 255 for each pixel, this one has mode {picture.mode}"
-        )
-    return require("PIL.Image", "pillow", "reading pictures").fromarray(values.astype(np.uint8))
+def _fit(picture: Any, size: int | None, crop: bool) -> Any:
+    """Scale the shorter side to ``size`` and cut out the central square: pixels stay square, angles stay angles.
 
-
-def _fit(picture: Any, size: int | None, resample: str) -> Any:
-    """Scale the shorter side to ``size`` and cut out the central square: pixels stay square, angles stay angles."""
+    Without ``crop`` the whole picture is stretched.
+    """
     if size is None or picture.size == (size, size):
         return picture
-    image_module = require("PIL.Image", "pillow", "reading pictures")
+    bilinear = require("PIL.Image", "pillow", "reading pictures").Resampling.BILINEAR
     width, height = picture.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
-    return picture.resize((size, size), image_module.Resampling[resample], (left, top, left + side, top + side))
+    box = (left, top, left + side, top + side) if crop else None
+    return picture.resize((size, size), bilinear, box)
 
 
 class PictureStack:
@@ -94,10 +89,12 @@ class PictureStack:
 
     Args:
         source: where the pictures come from, for messages.
-        image_size: every picture is scaled (bilinear, antialiased; masks: nearest) so that its shorter side has this
-            length, then its central square is cut out; None: the pictures must all have one size.
+        image_size: every picture is scaled (bilinear, antialiased; masks: :func:`scale_mask`) so that its shorter side
+            has this length, then its central square is cut out; None: the pictures must all have one size.
+        crop: whether to cut; False: the whole picture is stretched to the square.
         channels: 1 or 3; None: 1 if all pictures are grey, else 3.
         skip_bad: leave out pictures that cannot be read, list them in ``skipped``, and warn once.
+        masks: every picture has a mask whose values mean this; None: masks, where there are any, are kept as they are.
 
     Raises:
         ConfigError: channels is neither 1, 3 nor None.
@@ -108,8 +105,10 @@ class PictureStack:
         source: str,
         *,
         image_size: int | None = None,
+        crop: bool = True,
         channels: Literal[1, 3] | None = None,
         skip_bad: bool = False,
+        masks: MaskClasses | None = None,
     ) -> None:
         if channels not in (1, 3, None):
             raise ConfigError(f"channels={channels!r}: choose 1 (grey), 3 (RGB), or None (what the pictures have)")
@@ -118,6 +117,7 @@ class PictureStack:
                 f"image_size={image_size}: give the side in pixels, or None to keep the pictures as they are"
             )
         self.source, self.image_size, self.channels, self.skip_bad = source, image_size, channels, skip_bad
+        self.crop, self._reader = crop, None if masks is None else MaskReader(masks)
         self._images: list[np.ndarray] = []
         self._masks: list[np.ndarray] = []
         self._labels: list[int] = []
@@ -125,22 +125,26 @@ class PictureStack:
         self._skipped: list[Skipped] = []
 
     def add(
-        self, content: bytes | Path | None, name: str, label: int | None = None, mask: bytes | Path | None = None
+        self,
+        content: bytes | Path | None,
+        name: str,
+        label: int | None = None,
+        mask: bytes | Path | None = None,
+        mask_name: str = "its mask",
     ) -> None:
         """Decode a picture, and its mask if there is one.
 
         Raises:
-            DataError: the picture cannot be read and skip_bad is off, or its size differs from the others'.
+            DataError: the picture or its mask cannot be read, or they do not fit each other, and skip_bad is off; or
+                its size differs from the others'.
         """
         try:
             if content is None:
                 raise _Unreadable("there is no picture")
-            picture = _fit(_grey_or_rgb(_open(content), self.channels), self.image_size, "BILINEAR")
-            if mask is not None:
-                class_map = np.array(_fit(_class_map(_open(mask)), self.image_size, "NEAREST"))
-                if class_map.shape != picture.size[::-1]:
-                    raise _Unreadable(f"its mask is {class_map.shape[1]}x{class_map.shape[0]}, not {picture.size}")
-                self._masks.append(class_map)
+            opened = _grey_or_rgb(_open(content), self.channels)
+            picture = _fit(opened, self.image_size, self.crop)
+            if mask is not None or self._reader is not None:
+                self._masks.append(self._mask(mask, mask_name, opened.size))
         except _Unreadable as error:
             if not self.skip_bad:
                 raise DataError(
@@ -162,11 +166,29 @@ class PictureStack:
         if label is not None:
             self._labels.append(label)
 
-    def finish(self, class_names: Sequence[str]) -> ImageData:
+    def _mask(self, content: bytes | Path | None, name: str, size: tuple[int, int]) -> np.ndarray:
+        """The mask of a picture of this size, scaled like it."""
+        if not content:
+            raise _Unreadable("there is no mask")
+        try:
+            values = mask_values(_open(content))
+        except (BadMask, _Unreadable) as error:
+            raise _Unreadable(f"{name}: {error}") from error
+        if values.shape != size[::-1]:
+            width, height = size
+            raise _Unreadable(f"{name} is {values.shape[1]}x{values.shape[0]}, the picture {width}x{height}")
+        if self._reader is not None:
+            values = self._reader.class_numbers(values, name)
+        return values if self.image_size is None else scale_mask(values, self.image_size, crop=self.crop)
+
+    def finish(self, class_names: Sequence[str] = ()) -> ImageData:
         """Stack what was added; warn about what was skipped.
 
+        Args:
+            class_names: of the labels; masks whose values have a meaning come with their own.
+
         Raises:
-            DataError: not one picture could be read.
+            DataError: not one picture could be read, or a mask holds a value that means nothing.
         """
         total = len(self._images) + len(self._skipped)
         if not self._images:
@@ -186,12 +208,17 @@ class PictureStack:
             planes = [image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2) for image in self._images]
         else:
             planes = [image[..., None] for image in self._images]
+        masks, ignore_index = np.stack(self._masks) if self._masks else None, None
+        if self._reader is not None and masks is not None:
+            masks, class_names = self._reader.finish(masks, self.source)
+            ignore_index = self._reader.meaning.ignore_index
         return image_data(
             torch.from_numpy(np.stack(planes)).permute(0, 3, 1, 2).contiguous(),
             torch.tensor(self._labels, dtype=torch.int64) if self._labels else None,
             class_names,
             source=self.source,
             names=self._names,
-            masks=torch.from_numpy(np.stack(self._masks)) if self._masks else None,
+            masks=None if masks is None else torch.from_numpy(masks),
             skipped=self._skipped,
+            ignore_index=ignore_index,
         )

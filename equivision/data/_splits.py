@@ -2,12 +2,22 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from equivision.data._images import ImageData
 from equivision.data._random import permutation, random_uniform
 from equivision.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a data module trains, validates and tests on."""
+
+    train: ImageData
+    val: ImageData | None
+    test: ImageData | None
 
 
 def _cut(order: np.ndarray, sizes: Sequence[int], total: int) -> list[np.ndarray]:
@@ -57,3 +67,26 @@ def stratified_split(data: ImageData, sizes: Sequence[int], *, seed: int = 0) ->
         offset = random_uniform(np.array([label]), "stratified offset", seed)
         place[members] = (np.arange(len(members)) + offset) / len(members)
     return [data.take(part) for part in _cut(np.argsort(place, kind="stable"), sizes, len(data))]
+
+
+def carve(data: ImageData, *, train_size: int | None = None, val_size: int, test_size: int, seed: int) -> Splits:
+    """Split by class proportions, or at random where there are no labels; the rest is trained on, unless ``train_size``
+    says how many.
+
+    Test and validation images are the same for every ``train_size``, and the images of a smaller one are among those of
+    a larger one.
+
+    Raises:
+        ConfigError: nothing is left to train on.
+    """
+    if train_size is None and val_size == test_size == 0:
+        return Splits(data, None, None)
+    size = len(data) - val_size - test_size if train_size is None else train_size
+    if size < 1:
+        raise ConfigError(
+            f"train_size={train_size}, val_size={val_size}, test_size={test_size}: of {len(data)} images {size} "
+            "would be trained on; make the others smaller"
+        )
+    split = random_split if data.labels is None else stratified_split
+    test, val, train = split(data, (test_size, val_size, size), seed=seed)
+    return Splits(train, val if val_size else None, test if test_size else None)

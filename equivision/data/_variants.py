@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Int64, Shaped, UInt8
 from torch import Tensor
 
 from equivision.data._images import as_float
@@ -74,6 +74,12 @@ class Variant:
         return self.angle == "quarters" or (not isinstance(self.angle, str) and self.angle % 90 == 0)
 
     @property
+    def is_random(self) -> bool:
+        """Whether images are moved in different ways."""
+        low, high = self._scale_range
+        return isinstance(self.angle, str) or self.flip == "random" or low < high
+
+    @property
     def name(self) -> str:
         """One of :func:`list_variants` (whatever seed, padding, upsampling), or such as ``rotated22.5_scaled0.5``."""
         for name, named in _NAMED.items():
@@ -137,6 +143,31 @@ class Variant:
             moved = rescale(moved.double(), self.scales(index), mode=kind).clamp(0, 1).to(moved.dtype)
         return moved.repeat_interleave(self.upsample, -2).repeat_interleave(self.upsample, -1)
 
+    def apply_masks(
+        self,
+        masks: UInt8[Tensor, "image height width"],
+        index: Int[Tensor, " image"] | None = None,
+        *,
+        outside: int = 0,
+    ) -> Int64[Tensor, "image new_height new_width"]:
+        """Move masks as :meth:`apply` moves their images; angles and scales in between take the nearest pixel.
+
+        Args:
+            masks: class number of each pixel.
+            index: the index of each image in its data set; by default 0, 1, 2, ...
+            outside: the class number of what comes in from outside where the padding is zeros.
+
+        Raises:
+            ShapeError: masks that are not square would be turned by different quarters.
+
+        >>> mask = torch.tensor([[[1, 2], [3, 4]]], dtype=torch.uint8)
+        >>> Variant(angle=90).apply_masks(mask).tolist()
+        [[[2, 4], [1, 3]]]
+        """
+        counted = (masks.long() - outside) % 256  # from the class outside on, so that the zeros that come in mean it
+        moved = self.apply(counted.to(torch.uint8)[:, None], index, mode="nearest")[:, 0]
+        return ((moved * 255).round().long() + outside) % 256
+
     def _turned(self, images: Tensor, index: Tensor, mode: str) -> Tensor:
         angles = self.angles(index)
         if not self._turns_exactly:
@@ -163,6 +194,7 @@ _NAMED = {
     "rotated": Variant("uniform"),
     "rotated90": Variant(90.0),
     "quarters": Variant("quarters"),
+    "quarters_reflected": Variant("quarters", "random"),
     "reflected": Variant(flip="always"),
     "rotated_reflected": Variant("uniform", "random"),
     "scaled": Variant(scale=(0.3, 1.0)),
@@ -177,15 +209,16 @@ def list_variants() -> list[str]:
 def named_variant(name: str, *, seed: int = 0, padding: Literal["zeros", "border", "reflection"] = "zeros") -> Variant:
     """A variant by name.
 
-    =====================  ==========================================================================
-    ``upright``            as it is
-    ``rotated``            every image by its own angle, uniform in [0, 360), bilinear
-    ``rotated90``          every image by 90 degrees counter-clockwise, exact ("90-MNIST")
-    ``quarters``           every image by its own multiple of 90 degrees, exact
-    ``reflected``          every image with its rows reversed, exact
-    ``rotated_reflected``  half of the images reversed, then every image by its own angle, bilinear
-    ``scaled``             every image by its own factor, uniform in [0.3, 1), bicubic ("Scale-MNIST")
-    =====================  ==========================================================================
+    ======================  ==================================================================================
+    ``upright``             as it is
+    ``rotated``             every image by its own angle, uniform in [0, 360), bilinear
+    ``rotated90``           every image by 90 degrees counter-clockwise, exact ("90-MNIST")
+    ``quarters``            every image by its own multiple of 90 degrees, exact
+    ``quarters_reflected``  half of the images reversed, then every image by its own multiple of 90 degrees, exact
+    ``reflected``           every image with its rows reversed, exact
+    ``rotated_reflected``   half of the images reversed, then every image by its own angle, bilinear
+    ``scaled``              every image by its own factor, uniform in [0.3, 1), bicubic ("Scale-MNIST")
+    ======================  ==================================================================================
 
     Raises:
         ConfigError: the name is not known.

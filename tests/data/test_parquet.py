@@ -88,7 +88,15 @@ def test_masks_are_read_when_asked_for(tmp_path: Path) -> None:
 def test_masks_that_do_not_fit(tmp_path: Path) -> None:
     wrong = [{"bytes": png(picture(0, (5, 6))), "path": None}, None, {"bytes": png(picture((1, 2, 3), mode="RGB"))}]
     for number, (mask, message) in enumerate(
-        zip(wrong, ("its mask is 5x6, not", "cannot identify image", "one class number .* mode RGB"), strict=True)
+        zip(
+            wrong,
+            (
+                r"the mask of row 0 \(0.png\) is 5x6, the picture 6x6",
+                "there is no mask",
+                "one class number .* mode RGB",
+            ),
+            strict=True,
+        )
     ):
         columns = {"image": cells(1), "mask": [mask], "label": [0]}
         path = write_parquet(tmp_path / f"{number}.parquet", columns)
