@@ -4,6 +4,9 @@ from equivision.functional._action import act as act
 from equivision.functional._action import rotate as rotate
 from equivision.functional._attention import attentive_group_conv2d as attentive_group_conv2d
 from equivision.functional._attention import attentive_lift_conv2d as attentive_lift_conv2d
+from equivision.functional._confusion import confusion as confusion
+from equivision.functional._confusion import dice as dice
+from equivision.functional._confusion import iou as iou
 from equivision.functional._conv import group_conv2d as group_conv2d
 from equivision.functional._conv import group_conv_transpose2d as group_conv_transpose2d
 from equivision.functional._conv import lift_conv2d as lift_conv2d
