@@ -14,4 +14,7 @@ from equivision.tasks._memory import keep_freed_memory as keep_freed_memory  # n
 from equivision.tasks._phases import TwoPhaseAveraging as TwoPhaseAveraging  # noqa: E402
 from equivision.tasks._record import RunRecorder as RunRecorder  # noqa: E402
 from equivision.tasks._seed import SeedEachEpoch as SeedEachEpoch  # noqa: E402
+from equivision.tasks._segmentation import MaskScores as MaskScores  # noqa: E402
+from equivision.tasks._segmentation import SegmentationTask as SegmentationTask  # noqa: E402
+from equivision.tasks._supervised import SupervisedTask as SupervisedTask  # noqa: E402
 from equivision.tasks._tracking import TrackingTask as TrackingTask  # noqa: E402

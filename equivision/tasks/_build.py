@@ -72,8 +72,18 @@ def _works(model: nn.Module, in_channels: int, image_size: Sequence[int]) -> boo
     return True
 
 
-def check_model(model: nn.Module, name: str, in_channels: int, image_size: Sequence[int], num_classes: int) -> None:
+def check_model(
+    model: nn.Module, name: str, in_channels: int, image_size: Sequence[int], num_classes: int, *, dense: bool = False
+) -> None:
     """Run two empty images through the network.
+
+    Args:
+        model: the network.
+        name: what it is called.
+        in_channels: channels of the images.
+        image_size: their height and width.
+        num_classes: how many logits there must be.
+        dense: whether they are those of every pixel.
 
     Raises:
         ConfigError: it does not take images of that size, or does not give one logit for each class.
@@ -94,9 +104,13 @@ def check_model(model: nn.Module, name: str, in_channels: int, image_size: Seque
             f"model {name!r} does not take images of {height}x{width} with {in_channels} channel(s): {cure}. The "
             f"layer that failed says: {str(error).splitlines()[0]}"
         ) from error
-    if not isinstance(output, Tensor) or output.shape != (2, num_classes):
+    space = (height, width) if dense else ()
+    maps = (1, 2) if dense and num_classes == 2 else (num_classes,)
+    shapes = [(2, logits, *space) for logits in maps]
+    if not isinstance(output, Tensor) or tuple(output.shape) not in shapes:
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        of_every_pixel = " of every pixel; choose 'unet' or 'segnet'" if dense else ""
         raise ConfigError(
-            f"model {name!r} gives {got} for 2 images, but {num_classes} classes need [2, {num_classes}]: one logit "
-            "a class"
+            f"model {name!r} gives {got} for 2 images, but {num_classes} classes need "
+            f"{' or '.join(str(list(shape)) for shape in shapes)}: one logit a class{of_every_pixel}"
         )

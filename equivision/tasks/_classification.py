@@ -1,18 +1,15 @@
 """Classification of images."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from equivision.errors import ConfigError, DataError
-from equivision.tasks._base import TaskBase
-from equivision.tasks._build import build_model, check_model, check_plain
-
-Images = Float[Tensor, "batch channel height width"]
+from equivision.errors import DataError
+from equivision.tasks._supervised import Images, SupervisedTask
 
 
 class Objective(Protocol):
@@ -23,7 +20,7 @@ class Objective(Protocol):
         ...
 
 
-class ClassificationTask(TaskBase):
+class ClassificationTask(SupervisedTask):
     """Trains a network to tell classes apart, with cross-entropy, and measures its accuracy.
 
     Logs ``train/loss``, ``train/accuracy``, ``val/loss``, ``val/accuracy`` for every epoch, and for each of the data
@@ -32,23 +29,8 @@ class ClassificationTask(TaskBase):
     rate after epoch 40 of 50.
 
     Args:
-        model: name of a registered model (:func:`equivision.list_models`), or a network that gives logits. A network
-            is not part of the hyperparameters: pass it again to :meth:`load_from_checkpoint`.
-        group: group of the model, such as ``"D4"``; None: the model's default. With the next two, for a model by name.
-        width: width of the model; None: the model's default.
-        model_args: further arguments of the model, plain values.
-        in_channels: channels of the images. On the command line these four follow the data.
-        num_classes: number of classes.
-        image_size: height and width of the images; when given, the model is tried on that size at once.
-        class_names: names of the classes, by number; kept for prediction.
-        optimizer: ``"adam"`` or ``"sgd"``.
-        lr: learning rate.
-        weight_decay: as the optimiser defines it.
-        momentum: of SGD.
-        milestones: epochs after which the learning rate is multiplied by gamma.
-        gamma: that factor.
-        channels_last: whether images are laid out channels last in memory. Layers of ours and of torch then keep their
-            feature maps so, with the same numbers to rounding; narrow networks train faster (guide/speed.md).
+        model: name of a registered model (:func:`equivision.list_models`), or a network that gives logits.
+        **options: see :class:`SupervisedTask`.
 
     Attributes:
         objective: None, or what callbacks such as :class:`ImplicitTraining` put in the place of a plain pass.
@@ -61,70 +43,13 @@ class ClassificationTask(TaskBase):
     torch.Size([3, 10])
     """
 
-    def __init__(
-        self,
-        model: nn.Module | str = "p4cnn",
-        *,
-        group: str | None = None,
-        width: int | None = None,
-        model_args: dict[str, Any] | None = None,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: Sequence[int] | None = None,
-        class_names: Sequence[str] = (),
-        optimizer: Literal["adam", "sgd"] = "adam",
-        lr: float = 0.01,
-        weight_decay: float = 1e-5,
-        momentum: float = 0.9,
-        milestones: Sequence[int] = (40,),
-        gamma: float = 0.1,
-        channels_last: bool = False,
-    ) -> None:
-        super().__init__()
-        _check_twice({"group": group, "width": width}, model_args or {})
-        arguments = {"group": group, "width": width, **(model_args or {})}
-        arguments = {name: value for name, value in arguments.items() if value is not None}
-        check_plain(arguments, "model_args")
-        if not isinstance(channels_last, bool):
-            raise ConfigError(f"channels_last={channels_last!r}: give True or False")
-        _check_recipe(optimizer, lr, weight_decay, momentum, milestones, gamma)
-        _check_classes(num_classes, class_names)
-        self.model = build_model(model, arguments, in_channels=in_channels, num_classes=num_classes)
-        if image_size is not None:
-            if not isinstance(image_size, Sequence) or len(image_size) != 2:
-                raise ConfigError(f"image_size={image_size!r}: give height and width")
-            name = model if isinstance(model, str) else type(model).__name__
-            check_model(self.model, name, in_channels, image_size, num_classes)
-        self.save_hyperparameters(
-            {
-                "model": model if isinstance(model, str) else None,
-                "group": group,
-                "width": width,
-                "model_args": dict(model_args or {}),
-                "in_channels": in_channels,
-                "num_classes": num_classes,
-                "image_size": None if image_size is None else [int(n) for n in image_size],
-                "class_names": [str(name) for name in class_names],
-                "optimizer": optimizer,
-                "lr": lr,
-                "weight_decay": weight_decay,
-                "momentum": momentum,
-                "milestones": list(milestones),
-                "gamma": gamma,
-                "channels_last": channels_last,
-            }
-        )
+    def __init__(self, model: nn.Module | str = "p4cnn", **options: Any) -> None:
+        super().__init__(model, **options)
+        num_classes = self.hparams["num_classes"]
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = nn.ModuleList()
-        self._test_names: tuple[str, ...] = ()
         self.objective: Objective | None = None
-
-    def forward(self, images: Images) -> Float[Tensor, "batch num_classes"]:
-        """Logits."""
-        if self.hparams.get("channels_last") and images.ndim == 4:  # checkpoints of old have no such word
-            images = images.to(memory_format=torch.channels_last)
-        return self.model(images)
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Mean cross-entropy of a batch, and what the objective adds."""
@@ -144,25 +69,8 @@ class ClassificationTask(TaskBase):
         return loss
 
     def _loss(self, logits: Float[Tensor, "batch num_classes"], labels: Tensor) -> Float[Tensor, ""]:
-        """Mean cross-entropy.
-
-        Raises:
-            ConfigError: training has diverged.
-            DataError: the loss of a network that is not being trained is not finite.
-        """
-        loss = nn.functional.cross_entropy(logits, labels)
-        if torch.isfinite(loss):
-            return loss
-        if self.trainer.state.fn != "fit":
-            raise DataError(
-                f"the loss is {loss.item()}: the network gives outputs that are not finite; use another checkpoint, "
-                "and check that the images are finite"
-            )
-        raise ConfigError(
-            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
-            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}, and check that the "
-            "images are finite"
-        )
+        """Mean cross-entropy."""
+        return self._finite(nn.functional.cross_entropy(logits, labels))
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Accuracy and loss of a batch."""
@@ -174,11 +82,8 @@ class ClassificationTask(TaskBase):
 
     def on_test_start(self) -> None:
         """Prepare one accuracy for each variant of the test images."""
-        loaders = self.trainer.test_dataloaders
-        num = len(loaders) if isinstance(loaders, list | tuple) else 1
-        names = tuple(getattr(self.trainer.datamodule, "test_names", ()))  # type: ignore[attr-defined]
-        self._test_names = names if len(names) == num else tuple(str(i) for i in range(num))
-        accuracies = (MulticlassAccuracy(self.hparams["num_classes"], average="micro") for _ in range(num))
+        super().on_test_start()
+        accuracies = (MulticlassAccuracy(self.hparams["num_classes"], average="micro") for _ in self._test_names)
         self.test_accuracy = nn.ModuleList(accuracies).to(self.device)
 
     def test_step(self, batch: Sequence[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -205,50 +110,3 @@ class ClassificationTask(TaskBase):
             )
         probability, best = probabilities.max(dim=1)
         return {"class": best, "probability": probability, "probabilities": probabilities}
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser, and the steps of the learning rate."""
-        lr, decay = self.hparams["lr"], self.hparams["weight_decay"]
-        if self.hparams["optimizer"] == "adam":
-            optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters(), lr, weight_decay=decay)
-        else:
-            optimizer = torch.optim.SGD(self.parameters(), lr, self.hparams["momentum"], weight_decay=decay)
-        milestones, gamma = self.hparams["milestones"], self.hparams["gamma"]
-        scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma)
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
-
-
-def _check_twice(given: dict[str, Any], model_args: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None and model_args.get(name, value) != value:
-            raise ConfigError(
-                f"{name}={value!r} contradicts model_args[{name!r}]={model_args[name]!r}: give {name} only once"
-            )
-
-
-def _check_classes(num_classes: int, class_names: Sequence[str]) -> None:
-    if num_classes < 2:
-        raise ConfigError(f"num_classes={num_classes}: classification needs at least 2 classes")
-    if class_names and len(class_names) != num_classes:
-        raise ConfigError(
-            f"num_classes={num_classes}, but class_names holds {len(class_names)}: give one name for each class"
-        )
-
-
-def _check_recipe(
-    optimizer: str, lr: float, weight_decay: float, momentum: float, milestones: Sequence[int], gamma: float
-) -> None:
-    if optimizer not in ("adam", "sgd"):
-        raise ConfigError(f"optimizer={optimizer!r} is not known: choose 'adam' or 'sgd'")
-    if not 0 < lr < float("inf"):
-        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; 0.01 is a good start for Adam")
-    if not 0 <= weight_decay < float("inf"):
-        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; 1e-5 is a good start")
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
-    if list(milestones) != sorted(set(milestones)) or any(epoch < 1 for epoch in milestones):
-        raise ConfigError(
-            f"milestones={list(milestones)}: give epochs from 1 on, in rising order, or [] for a constant rate"
-        )
-    if not gamma > 0:
-        raise ConfigError(f"gamma={gamma}: the learning rate is multiplied by it, so it must be positive; 0.1 is usual")

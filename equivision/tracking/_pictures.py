@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision._colours import COLOURS
 from equivision._files import replacing
 from equivision.data import TrackingSequence
 from equivision.data._extras import require
@@ -16,8 +17,6 @@ from equivision.errors import ConfigError, ShapeError
 
 Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
 
-# Told apart by most colour-blind people, and bright enough on photographs: Okabe and Ito, Color universal design, 2008.
-_COLOURS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#0072B2", "#FFFFFF")
 _ANIMATED = (".gif", ".webp")  # pillow writes these frame by frame
 
 
@@ -144,7 +143,7 @@ def _check(sequence: TrackingSequence, tracks: Tracks) -> None:
 
 
 def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+    return COLOURS[number % len(COLOURS)]
 
 
 def _frame(sequence: TrackingSequence, tracks: Tracks, index: int, width: int) -> Any:
