@@ -89,10 +89,10 @@ def _named(options: Namespace) -> tuple[nn.Module, tuple[int, ...]]:
 
 def _trained(options: Namespace) -> tuple[nn.Module, tuple[int, ...]]:
     """The network of a checkpoint, and the size of the images that it was trained on."""
-    from equivision.tasks import ClassificationTask
+    from equivision.tasks import load_task
 
     path = options.ckpt_path or checkpoint_path(None, options.run_dir)
-    task = ClassificationTask.load_from_checkpoint(path)
+    task = load_task(path)
     if options.input_size is not None:
         return task.model, tuple(options.input_size)
     image_size = task.hparams["image_size"]

@@ -1,14 +1,39 @@
-"""``equivision fit``, ``validate`` and ``test``: the task follows the data, classification or tracking."""
+"""``equivision fit``, ``validate`` and ``test``: the task follows the data."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.cli import LightningArgumentParser
+
+from equivision import data
 from equivision.cli import _runs
-from equivision.cli._parser import TRACKING_MODULES
+from equivision.cli._parser import FROM_DATA
 from equivision.cli._screen import quiet
 from equivision.cli._training import TrainingCLI
 from equivision.errors import ConfigError
-from equivision.tasks import TrackingTask
+from equivision.tasks import SegmentationTask, TrackingTask
+
+
+class SegmentationCLI(TrainingCLI):
+    """The command line of networks with one answer a pixel."""
+
+    task_class = SegmentationTask
+    follows = (*FROM_DATA, "ignore_index")
+    monitor = ("val/iou", "max")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the option that averages over a group."""
+        super().add_arguments_to_parser(parser)
+        if self._command != "fit":
+            text = "Average the logits over this group, such as D4, so that they turn with the image exactly."
+            parser.add_argument("--symmetrize", type=str | None, default=None, help=text)
+
+    def instantiate_classes(self) -> None:
+        """Build everything, and let the option reach the task."""
+        super().instantiate_classes()
+        if self._command != "fit":
+            self.model.symmetrize = self.config[self._command].symmetrize
 
 
 class TrackingCLI(TrainingCLI):
@@ -40,18 +65,38 @@ class TrackingCLI(TrainingCLI):
 def run(command: str, arguments: list[str]) -> int:
     """Run one of the three subcommands."""
     with quiet():
-        (TrackingCLI if _tracks(command, arguments) else TrainingCLI)(command, arguments)
+        _cli_for(command, arguments)(command, arguments)
     return 0
 
 
-def _tracks(command: str, arguments: list[str]) -> bool:
-    """Whether the data is for trackers: that of the options, of the configuration, or of the run."""
+def _cli_for(command: str, arguments: list[str]) -> type[TrainingCLI]:
+    """The command line for the data: that of the options, of the configuration, or of the run."""
+    for name in _data_names(command, arguments):
+        module = _data_class(name)
+        if issubclass(module, data.TrackingDataModule):
+            return TrackingCLI
+        if issubclass(module, data.SegmentationDataModule):
+            return SegmentationCLI
+    return TrainingCLI
+
+
+def _data_names(command: str, arguments: list[str]) -> list[str]:
     named = [value for option in ("--data", "--data.class_path") for value in _runs.values_of(arguments, option)]
-    if not named:
-        files = [Path(value) for option in ("-c", "--config") for value in _runs.values_of(arguments, option)]
-        goes_on = command != "fit" or "--resume" in arguments
-        run = _runs.configuration_of(arguments) if goes_on and not files else None
-        found = [_runs.read_configuration(path) for path in (*files, *([run] if run else [])) if path.is_file()]
-        data = [one["data"] for one in found if one.get("data")]
-        named = [str(one.get("class_path", "") if isinstance(one, dict) else one) for one in data]
-    return any(value.rsplit(".", 1)[-1] in (*TRACKING_MODULES, "TrackingDataModule") for value in named)
+    if named:
+        return named
+    files = [Path(value) for option in ("-c", "--config") for value in _runs.values_of(arguments, option)]
+    goes_on = command != "fit" or "--resume" in arguments
+    run = _runs.configuration_of(arguments) if goes_on and not files else None
+    found = [_runs.read_configuration(path) for path in (*files, *([run] if run else [])) if path.is_file()]
+    named = [one["data"] for one in found if one.get("data")]
+    return [str(one.get("class_path", "") if isinstance(one, dict) else one) for one in named]
+
+
+def _data_class(name: str) -> type:
+    """The class that a short name or an import path stands for; ``object``, where the parser will complain."""
+    package, _, short = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(package) if package else data, short, object)
+    except (ImportError, ValueError):
+        return object
+    return found if isinstance(found, type) else object

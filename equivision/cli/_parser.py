@@ -16,7 +16,9 @@ from lightning.pytorch.cli import LightningArgumentParser  # noqa: E402
 #: The data modules, known to the parser by their short names once they are imported.
 DATA_MODULES = ("DigitsDataModule", "MNISTDataModule", "ParquetDataModule", "ImageFolderDataModule", "HubDataModule")
 TRACKING_MODULES = ("SyntheticTrackingDataModule", "SequenceFolderDataModule")
-for _name in (*DATA_MODULES, *TRACKING_MODULES):
+MASK_MODULES = ("MaskParquetDataModule",)
+_MODULES = (*DATA_MODULES, *MASK_MODULES, *TRACKING_MODULES)
+for _name in _MODULES:
     getattr(_data, _name)
 
 #: What a classification task takes from its data.
@@ -28,9 +30,7 @@ class TrainingParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of writing the usage and leaving."""
-        known = (
-            f"choose one of {', '.join((*DATA_MODULES, *TRACKING_MODULES))}, or give the import path of your own class"
-        )
+        known = f"choose one of {', '.join(_MODULES)}, or give the import path of your own class"
         if "arguments are required" in message and "data" in message:
             message = f"no data is given: {known}, as in --data DigitsDataModule, or a recipe with --config"
             message += "; to measure a run, name it with --run_dir"

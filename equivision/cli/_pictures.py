@@ -7,7 +7,7 @@ from typing import Any, Literal
 from equivision.cli._screen import complain
 from equivision.data import ImageData, read_pictures
 from equivision.errors import ConfigError, DataError
-from equivision.tasks import ClassificationTask
+from equivision.tasks import SupervisedTask
 
 _LISTED = 10
 
@@ -24,7 +24,7 @@ def leave_out_bad(data: Any) -> None:
     options["skip_bad"] = True
 
 
-def read_like_training(task: ClassificationTask, folder: Path, *, skip_bad: bool) -> ImageData:
+def read_like_training(task: SupervisedTask, folder: Path, *, skip_bad: bool) -> ImageData:
     """The pictures of a folder and below, with the size and the number of channels that the network was trained on.
 
     Args:
@@ -40,7 +40,7 @@ def read_like_training(task: ClassificationTask, folder: Path, *, skip_bad: bool
     if size is None or size[0] != size[1] or channels not in (1, 3):
         raise ConfigError(
             f"the network was trained on images of size {size} with {channels} channel(s), but pictures in a folder "
-            "are prepared as squares with 1 or 3 channels only: call ClassificationTask.predict_step in Python instead"
+            "are prepared as squares with 1 or 3 channels only: call predict_step of the task in Python instead"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what was skipped is said below

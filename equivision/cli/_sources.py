@@ -13,13 +13,13 @@ from equivision.cli import _runs
 from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._pictures import leave_out_bad, read_like_training
 from equivision.errors import ConfigError
-from equivision.tasks import ClassificationTask
+from equivision.tasks import SupervisedTask, load_task
 
 
 class Trained(NamedTuple):
     """A trained network with images, and their classes where they are known."""
 
-    task: ClassificationTask
+    task: SupervisedTask
     images: Tensor
     labels: Tensor | None
 
@@ -68,12 +68,12 @@ def trained(path: Path, options: Namespace, parser: TrainingParser) -> Trained:
         ConfigError: the data is not what the network was trained on.
     """
     if options.images is not None:
-        task = ClassificationTask.load_from_checkpoint(path)
+        task = load_task(path)
         pictures = read_like_training(task, Path(options.images), skip_bad=options.skip_bad)
         return Trained(task, pictures.images[: options.num_images].float() / 255, None)
     module = parser.instantiate_classes(options)["data"]
     images, labels = images_of(module, options.variant, options.num_images)
-    task = ClassificationTask.load_from_checkpoint(path)
+    task = load_task(path)
     for name in ("in_channels", "num_classes"):
         now = from_data(name)(module)
         if task.hparams[name] != now:

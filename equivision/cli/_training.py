@@ -33,6 +33,8 @@ from equivision.tasks import (
 )
 from equivision.tasks._base import TaskBase
 
+#: Metrics in the table of equivision test; the file of --output holds all.
+_SHOWN = ("accuracy", "iou", "dice", "image_iou", "score", "loss")
 _TRAINER = {"max_epochs": 50, "log_every_n_steps": 10, "enable_model_summary": False, "num_sanity_val_steps": 0}
 
 
@@ -337,7 +339,7 @@ class TrainingCLI(LightningCLI):
             raise DataError(f"{type(datamodule).__name__} has no images for equivision {self._command}: give it some")
         named = {tuple(name.split("/", 2)[1:]): value for name, value in found.items()}
         variants = list(dict.fromkeys(key[1:] for key in named))
-        kinds = [kind for kind in ("accuracy", "loss") if (kind, *variants[0]) in named]
+        kinds = [kind for kind in _SHOWN if (kind, *variants[0]) in named]
         rows = [
             ["/".join(variant) or "validation", *(f"{named[(kind, *variant)]:.4f}" for kind in kinds)]
             for variant in variants

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from equivision.data._crops import context_side as context_side
 from equivision.data._crops import crop_and_resize as crop_and_resize
 from equivision.data._digits import read_digits as read_digits
+from equivision.data._folder import list_pictures as list_pictures
 from equivision.data._folder import read_image_folder as read_image_folder
 from equivision.data._folder import read_pictures as read_pictures
 from equivision.data._hub import read_hub as read_hub

@@ -11,6 +11,20 @@ from equivision.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
+def list_pictures(folder: str | Path) -> list[Path]:
+    """The picture files in a folder and below, sorted.
+
+    Raises:
+        DataError: the folder is missing, or holds none.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    pictures = pictures_in(folder)
+    if not pictures:
+        raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): check the path")
+    return pictures
+
+
 def pictures_in(folder: Path) -> list[Path]:
     return sorted(
         path
@@ -89,10 +103,7 @@ def read_pictures(
         DataError: the folder is missing or empty, a picture cannot be read, or the sizes differ.
     """
     folder = Path(folder)
-    check_folder(folder)
-    pictures = pictures_in(folder)
-    if not pictures:
-        raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}): check the path")
+    pictures = list_pictures(folder)
     stack = PictureStack(str(folder), image_size=image_size, crop=crop, channels=channels, skip_bad=skip_bad)
     for path in pictures:
         stack.add(path, str(path.relative_to(folder)))

@@ -56,17 +56,22 @@ def _grey_or_rgb(picture: Any, channels: int | None) -> Any:
     return picture.convert("L" if channels == 1 else "RGB")
 
 
-def read_rgb(path: Path) -> UInt8[Tensor, "3 height width"]:
-    """One picture as RGB bytes.
+def read_picture(path: str | Path, *, channels: Literal[1, 3] = 3) -> UInt8[Tensor, "channels height width"]:
+    """One picture as bytes, in its own size.
+
+    Args:
+        path: the file.
+        channels: 1, grey, or 3, RGB.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        picture = _grey_or_rgb(_open(path), 3)
+        picture = _grey_or_rgb(_open(Path(path)), channels)
     except _Unreadable as error:
         raise DataError(f"{path} cannot be read ({error}): fetch it again, or remove it") from error
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+    values = torch.from_numpy(np.array(picture))
+    return values[None] if channels == 1 else values.permute(2, 0, 1).contiguous()
 
 
 def _fit(picture: Any, size: int | None, crop: bool) -> Any:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from equivision.data._folder import SUFFIXES
-from equivision.data._pictures import read_rgb
+from equivision.data._pictures import read_picture
 from equivision.data._root import data_folder
 from equivision.data._sequences import TrackingSequence, check_boxes
 from equivision.errors import ConfigError, DataError
@@ -39,7 +39,7 @@ class _Files:
     paths: tuple[Path, ...]
 
     def __call__(self, index: int) -> UInt8[Tensor, "3 height width"]:
-        return read_rgb(self.paths[index])
+        return read_picture(self.paths[index])
 
 
 def read_otb(folder: str | Path, *, target: int | None = None, span: tuple[int, int] | None = None) -> TrackingSequence:

@@ -10,6 +10,7 @@ from equivision.tasks._checkpoint import read_checkpoint as read_checkpoint  # n
 from equivision.tasks._classification import ClassificationTask as ClassificationTask  # noqa: E402
 from equivision.tasks._classification import Objective as Objective  # noqa: E402
 from equivision.tasks._implicit import ImplicitTraining as ImplicitTraining  # noqa: E402
+from equivision.tasks._load import load_task as load_task  # noqa: E402
 from equivision.tasks._memory import keep_freed_memory as keep_freed_memory  # noqa: E402
 from equivision.tasks._phases import TwoPhaseAveraging as TwoPhaseAveraging  # noqa: E402
 from equivision.tasks._record import RunRecorder as RunRecorder  # noqa: E402

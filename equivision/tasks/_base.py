@@ -13,8 +13,16 @@ from equivision.tasks._checkpoint import read_checkpoint
 Task = TypeVar("Task", bound="TaskBase")
 
 
+#: The entry of a checkpoint that names the class of its task; those of old have none.
+TASK = "equivision_task"
+
+
 class TaskBase(lightning.LightningModule):
     """A task that is built from hyperparameters, which its checkpoints hold as plain values."""
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write down which task this is."""
+        checkpoint[TASK] = type(self).__name__
 
     def _log_epoch(self, name: str, value: Any, batch_size: int) -> None:
         self.log(
