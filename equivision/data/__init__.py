@@ -1,6 +1,7 @@
 """Images: readers, fixed splits, rotated variants, and Lightning data modules.
 
-The readers return :class:`ImageData`; :class:`Variant` moves images; the data modules put both together for training.
+The readers return :class:`ImageData`, with labels or with masks; :class:`Variant` moves them; the data modules put both
+together for training.
 Importing this package loads nothing beyond torch and numpy: pillow, pyarrow, datasets, scikit-learn and lightning are
 imported by the functions and classes that need them.
 
@@ -31,6 +32,8 @@ from equivision.data._loader import ResumableLoader as ResumableLoader
 from equivision.data._loader import VariantDataset as VariantDataset
 from equivision.data._loader import evaluation_loader as evaluation_loader
 from equivision.data._loader import training_loader as training_loader
+from equivision.data._mask_folder import read_mask_folder as read_mask_folder
+from equivision.data._mask_folder import read_ph2 as read_ph2
 from equivision.data._masks import MaskClasses as MaskClasses
 from equivision.data._masks import scale_mask as scale_mask
 from equivision.data._parquet import find_parquet as find_parquet
@@ -62,7 +65,9 @@ if TYPE_CHECKING:
     from equivision.data._datamodules_files import PictureDataModule as PictureDataModule
     from equivision.data._datamodules_files import PredictionDataModule as PredictionDataModule
     from equivision.data._datamodules_files import STL10DataModule as STL10DataModule
+    from equivision.data._datamodules_masks import MaskFolderDataModule as MaskFolderDataModule
     from equivision.data._datamodules_masks import MaskParquetDataModule as MaskParquetDataModule
+    from equivision.data._datamodules_masks import PH2DataModule as PH2DataModule
     from equivision.data._datamodules_masks import SegmentationDataModule as SegmentationDataModule
     from equivision.data._datamodules_tracking import SequenceFolderDataModule as SequenceFolderDataModule
     from equivision.data._datamodules_tracking import SyntheticTrackingDataModule as SyntheticTrackingDataModule
@@ -78,6 +83,8 @@ _LIGHTNING = {
     "ParquetDataModule": "_datamodules_files",
     "PictureDataModule": "_datamodules_files",
     "PredictionDataModule": "_datamodules_files",
+    "MaskFolderDataModule": "_datamodules_masks",
+    "PH2DataModule": "_datamodules_masks",
     "MaskParquetDataModule": "_datamodules_masks",
     "SegmentationDataModule": "_datamodules_masks",
     "SequenceFolderDataModule": "_datamodules_tracking",

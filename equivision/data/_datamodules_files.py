@@ -83,6 +83,16 @@ def _size(data: ImageData) -> str:
     return "x".join(map(str, data.images.shape[2:]))
 
 
+def load_folders(module: PictureDataModule, root: Path) -> Splits | None:
+    """Where the folder has none for each split: all that is there, of which a seventh validates and a seventh tests."""
+    if module.train_split != "train" or (root / "train").is_dir():
+        return None
+    whole = module.read("", None, module.channels)
+    seventh = -(-len(whole) // 7)
+    val_size, test_size = (seventh if size is None else size for size in (module.val_size, module.test_size))
+    return carve(whole, train_size=module.train_size, val_size=val_size, test_size=test_size, seed=module.seed)
+
+
 class _TableDataModule(PictureDataModule):
     """Pictures in tables with named columns.
 
@@ -160,12 +170,7 @@ class ImageFolderDataModule(PictureDataModule):
 
     def load(self) -> Splits:
         """Read the splits, or read the classes and split them."""
-        if self.train_split != "train" or (data_folder(self.root) / "train").is_dir():
-            return super().load()
-        whole = self.read("", None, self.channels)
-        seventh = -(-len(whole) // 7)
-        val_size, test_size = (seventh if size is None else size for size in (self.val_size, self.test_size))
-        return carve(whole, train_size=self.train_size, val_size=val_size, test_size=test_size, seed=self.seed)
+        return load_folders(self, data_folder(self.root)) or super().load()
 
     def read(self, split: str, class_names: Sequence[str] | None, channels: Literal[1, 3] | None) -> ImageData:
         """Read one split."""

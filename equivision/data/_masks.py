@@ -159,7 +159,7 @@ class MaskReader:
                 f"the masks in {source} hold the values {_listed(found)}, but none of those in "
                 f"classes={dict(self.meaning.classes or {})!r}: check these numbers"
             )
-        if len(others) > _INTERPOLATED:
+        if len(others) > max(_INTERPOLATED, len(known)):
             raise DataError(
                 f"{self._first[others[0]]} in {source} holds the value {others[0]}, which belongs to none of the "
                 f"classes{_others(others)}. {_HINT}, or list all values of a class, such as range(128, 256)"
@@ -177,15 +177,16 @@ def _others(values: Sequence[int]) -> str:
 def mask_values(picture: Any) -> np.ndarray:
     """The values of a mask file, of uint8, ``[height, width]``.
 
-    Palettes stand for their numbers, but one of black and white for 0 and 255; grey pictures in RGB are grey.
+    A palette of colours stands for its numbers, one of greys for the greys, whose numbers programs choose as they like;
+    grey pictures in RGB are grey.
 
     Raises:
         BadMask: it has colours, or values beyond 255.
     """
     values = np.asarray(picture)
     if picture.mode == "P":
-        colours = np.asarray(picture.convert("RGB"))
-        if (colours[..., :1] == colours).all() and np.isin(colours, (0, 255)).all():
+        colours = np.asarray(picture.convert("RGBA"))[..., :3]
+        if (colours[..., :1] == colours).all():
             values = colours[..., 0]
     elif values.ndim == 3:
         grey = values[..., :1] if picture.mode == "LA" else values[..., :3]

@@ -151,12 +151,7 @@ class PictureStack:
             if mask is not None or self._reader is not None:
                 self._masks.append(self._mask(mask, mask_name, opened.size))
         except _Unreadable as error:
-            if not self.skip_bad:
-                raise DataError(
-                    f"{name} in {self.source} cannot be read ({error}): replace or remove it, or pass skip_bad=True "
-                    "(on the command line --skip-bad) to leave such pictures out"
-                ) from error
-            self._skipped.append(Skipped(self.source, name, str(error)))
+            self.leave_out(name, str(error))
             return
         image = np.array(picture)
         if self._images and image.shape[:2] != self._images[0].shape[:2]:
@@ -171,10 +166,23 @@ class PictureStack:
         if label is not None:
             self._labels.append(label)
 
+    def leave_out(self, name: str, reason: str) -> None:
+        """Count a picture as one that cannot be read.
+
+        Raises:
+            DataError: skip_bad is off.
+        """
+        if not self.skip_bad:
+            raise DataError(
+                f"{name} in {self.source} cannot be read ({reason}): replace or remove it, or pass skip_bad=True "
+                "(on the command line --skip-bad) to leave such pictures out"
+            )
+        self._skipped.append(Skipped(self.source, name, reason))
+
     def _mask(self, content: bytes | Path | None, name: str, size: tuple[int, int]) -> np.ndarray:
         """The mask of a picture of this size, scaled like it."""
         if not content:
-            raise _Unreadable("there is no mask")
+            raise _Unreadable(f"{name} is missing")
         try:
             values = mask_values(_open(content))
         except (BadMask, _Unreadable) as error:

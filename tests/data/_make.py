@@ -86,3 +86,26 @@ def cells(count: int, size: tuple[int, int] = (6, 6), mode: str = "L") -> list[d
     return [
         {"bytes": png(picture(i if mode == "L" else (i, 0, 0), size, mode)), "path": f"{i}.png"} for i in range(count)
     ]
+
+
+def write_masks(root: Path, count: int, size: tuple[int, int] = (6, 6)) -> None:
+    """Folders ``images`` and ``masks``; picture i and mask i have the value i everywhere."""
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            picture(i, size).save(root / folder / f"{i}.png")
+
+
+def write_ph2(root: Path, count: int, size: tuple[int, int] = (16, 12)) -> None:
+    """PH2's layout; the lesion is the left quarter of each picture, which has the colour (i, 0, 0)."""
+    mask = np.zeros(size[::-1], dtype=bool)
+    mask[:, : size[0] // 4] = True
+    for i in range(1, count + 1):
+        case = root / "PH2 Dataset images" / f"IMD{i:03d}"
+        for kind, content in (
+            ("Dermoscopic_Image", picture((i, 0, 0), size, "RGB")),
+            ("lesion", Image.fromarray(mask)),
+        ):
+            folder = case / f"{case.name}_{kind}"
+            folder.mkdir(parents=True)
+            content.save(folder / f"{case.name}{'_lesion' if kind == 'lesion' else ''}.bmp")

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 import datasets, pyarrow
 from datasets.splits import SplitDict, SplitInfo
-from equivision.data import read_hub
+from equivision.data import MaskClasses, read_hub
 from equivision.errors import DataError
 from tests.data._make import cells, picture, png
 
@@ -40,11 +40,13 @@ def message(*arguments, **options):
         return str(error)
 
 data = read_hub("owner/shapes", "train", mask_column="mask")
+target = read_hub("owner/shapes", "train", masks=MaskClasses(classes={"cat": (2,)}))
 print(json.dumps({
     "images": data.images[:, 0, 0, 0].tolist(),
     "labels": data.labels.tolist(),
     "classes": data.class_names,
     "masks": data.masks.unique().tolist(),
+    "target": [target.labels, target.class_names, target.masks.unique().tolist()],
     "slice": len(read_hub("owner/shapes", "train[:2]")),
     "unknown": message("owner/nothing", "train"),
     "config": message("owner/shapes", "train", config="large"),
@@ -68,6 +70,7 @@ def test_a_cached_data_set_is_read_by_name_offline(result: dict[str, Any]) -> No
     assert result["labels"] == [1, 0, 1]
     assert result["classes"] == ["cat", "dog"]
     assert result["masks"] == [2]
+    assert result["target"] == [None, ["background", "cat"], [1]]
     assert result["slice"] == 2
 
 

@@ -58,6 +58,10 @@ def test_only_data_of_one_kind_can_be_pooled() -> None:
         pool(numbered_images(side=5), numbered_images(side=6))
     with pytest.raises(DataError, match="cannot pool"):
         pool(numbered_images(classes=3), numbered_images(classes=2))
+    with pytest.raises(DataError, match="cannot pool"):
+        pool(numbered_images(), dataclasses.replace(numbered_images(), ignore_index=255))
+    unknown = dataclasses.replace(numbered_images(), ignore_index=255)
+    assert pool(unknown, unknown).ignore_index == 255
 
 
 def test_the_repr_names_shape_type_and_classes() -> None:

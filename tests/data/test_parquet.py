@@ -92,7 +92,7 @@ def test_masks_that_do_not_fit(tmp_path: Path) -> None:
             wrong,
             (
                 r"the mask of row 0 \(0.png\) is 5x6, the picture 6x6",
-                "there is no mask",
+                "the mask of row 0 .* is missing",
                 "one class number .* mode RGB",
             ),
             strict=True,

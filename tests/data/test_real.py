@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from equivision.data import (
+    MaskParquetDataModule,
     MNISTDataModule,
     ParquetDataModule,
     find_parquet,
@@ -92,3 +93,28 @@ def test_blood_cells_with_masks() -> None:
     assert data.masks.unique().tolist() == [0, 1, 2]
     assert data.class_names == ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
     assert data.skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "share"),
+    [
+        ({"class_names": ("background", "cytoplasm", "nucleus")}, ("background", "cytoplasm", "nucleus"), None),
+        ({"classes": {"cell": (1, 2)}}, ("background", "cell"), 0.0),
+        ({"classes": {"nucleus": (2,)}}, ("background", "nucleus"), 0.0),
+    ],
+)
+def test_the_module_of_the_blood_cells(options: dict, names: tuple[str, ...], share: float | None) -> None:
+    module = MaskParquetDataModule(folder("wbc"), val_split="validation", batch_size=75, **options)
+    splits = module.splits
+    assert [len(part or ()) for part in (splits.train, splits.val, splits.test)] == [150, 75, 75]
+    assert (module.class_names, module.in_channels, module.image_size) == (names, 3, (120, 120))
+    (upright, masks), (turned, turned_masks) = (next(iter(loader)) for loader in module.test_dataloader())
+    assert masks.unique().tolist() == list(range(len(names)))
+    for k in range(4):
+        same = (torch.rot90(upright, k, (-2, -1)) == turned).flatten(1).all(1)
+        assert 5 < same.sum() < 40
+        assert torch.equal(torch.rot90(masks, k, (-2, -1))[same], turned_masks[same])
+    small = MaskParquetDataModule(folder("wbc"), image_size=64, train_size=25, **options).splits.train
+    assert small.images.shape == (25, 3, 64, 64)
+    assert small.masks is not None
+    assert small.masks.unique().tolist() == list(range(len(names)))

@@ -67,8 +67,8 @@ def trainer(folder: Path, **checkpoints: Any) -> lightning.Trainer:
     )
 
 
-def fit(folder: Path, model: Recorder, num_workers: int, resume: Path | None = None, **checkpoints: Any) -> Recorder:
-    module = Numbers(train_variant="rotated", batch_size=4, shuffle_seed=8, num_workers=num_workers)
+def fit(folder: Path, model: Recorder, options: dict[str, Any], resume: Path | None, **checkpoints: Any) -> Recorder:
+    module = Numbers(train_variant="rotated", batch_size=4, shuffle_seed=8, **options)
     trainer(folder, **checkpoints).fit(model, datamodule=module, ckpt_path=resume, weights_only=True)
     return model
 
@@ -78,18 +78,20 @@ AFTER_VALIDATION, AFTER_EPOCH, AFTER_STEP = {}, {"save_on_train_epoch_end": True
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:Checkpoint directory .* is not empty.*")
 @pytest.mark.parametrize(
-    ("checkpoints", "stop_at", "num_workers"),
+    ("checkpoints", "stop_at", "options"),
     [
-        (AFTER_VALIDATION, (1, 2), 0),
-        (AFTER_EPOCH, (2, 3), 0),
-        (AFTER_STEP, (1, 0), 0),
-        (AFTER_STEP, (1, 2), 0),
-        (AFTER_STEP, (2, 3), 0),
-        (AFTER_STEP, (1, 2), 1),
+        (AFTER_VALIDATION, (1, 2), {}),
+        (AFTER_EPOCH, (2, 3), {}),
+        (AFTER_EPOCH, (2, 3), {"augment": "quarters_reflected"}),
+        (AFTER_STEP, (1, 0), {}),
+        (AFTER_STEP, (1, 2), {}),
+        (AFTER_STEP, (1, 2), {"augment": "quarters_reflected"}),
+        (AFTER_STEP, (2, 3), {}),
+        (AFTER_STEP, (1, 2), {"num_workers": 1, "augment": "rotated"}),
     ],
 )
 def test_a_resumed_run_is_the_unbroken_run(
-    tmp_path: Path, checkpoints: dict[str, Any], stop_at: tuple[int, int], num_workers: int
+    tmp_path: Path, checkpoints: dict[str, Any], stop_at: tuple[int, int], options: dict[str, Any]
 ) -> None:
     torch.manual_seed(0)
     start = Recorder().state_dict()
@@ -99,11 +101,11 @@ def test_a_resumed_run_is_the_unbroken_run(
         made.load_state_dict(start)
         return made
 
-    whole = fit(tmp_path / "whole", model(), num_workers, **checkpoints)
+    whole = fit(tmp_path / "whole", model(), options, None, **checkpoints)
     assert set(whole.seen) == {(epoch, batch) for epoch in range(3) for batch in range(4)}
     with pytest.raises(Stopped):
-        fit(tmp_path / "broken", model(stop_at), num_workers, **checkpoints)
-    rest = fit(tmp_path / "broken", Recorder(), num_workers, tmp_path / "broken" / "last.ckpt", **checkpoints)
+        fit(tmp_path / "broken", model(stop_at), options, None, **checkpoints)
+    rest = fit(tmp_path / "broken", Recorder(), options, tmp_path / "broken" / "last.ckpt", **checkpoints)
 
     first = stop_at if "every_n_train_steps" in checkpoints else (stop_at[0], 0)
     assert set(rest.seen) == {key for key in whole.seen if key >= first}
