@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser  # noqa: E402
 #: The data modules, known to the parser by their short names once they are imported.
 DATA_MODULES = ("DigitsDataModule", "MNISTDataModule", "ParquetDataModule", "ImageFolderDataModule", "HubDataModule")
 TRACKING_MODULES = ("SyntheticTrackingDataModule", "SequenceFolderDataModule")
-MASK_MODULES = ("MaskParquetDataModule",)
+MASK_MODULES = ("MaskFolderDataModule", "MaskParquetDataModule", "PH2DataModule")
 _MODULES = (*DATA_MODULES, *MASK_MODULES, *TRACKING_MODULES)
 for _name in _MODULES:
     getattr(_data, _name)

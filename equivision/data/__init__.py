@@ -38,6 +38,7 @@ from equivision.data._masks import MaskClasses as MaskClasses
 from equivision.data._masks import scale_mask as scale_mask
 from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
+from equivision.data._pictures import read_picture as read_picture
 from equivision.data._root import data_folder as data_folder
 from equivision.data._sequence_files import find_sequences as find_sequences
 from equivision.data._sequence_files import read_got10k as read_got10k
