@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, planar
 from equivision.implicit import FeatureGroupPool, ImplicitEquivariance, channels_for
 from equivision.implicit import feature_groups as divided
 from equivision.models._hyper_mains import PreActivation
-from equivision.models._parts import check_counts, check_plain
+from equivision.models._parts import check_counts, check_plain, movement
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._base import grid_group
 
 #: Fields or feature groups as multiples of the first number, kernel size, padding, and whether a pool follows.
 Plan = Sequence[tuple[float, int, int, bool]]
@@ -33,7 +32,7 @@ class FeatureGroupNet(nn.Module):
     Args:
         plan: the convolutions.
         width: feature groups of the first one, or its fields over a group.
-        group: C1 gives ordinary convolutions; another group group convolutions, with ``|G|`` channels to a field.
+        group: C1 gives ordinary convolutions; another C_n or D_n group convolutions, with ``|G|`` channels to a field.
         kind: how many channels a feature group has, such as ``4`` or ``"4-2-1"``, for ordinary convolutions. None:
             width counts channels.
         hidden: width of the first linear layer.
@@ -48,7 +47,8 @@ class FeatureGroupNet(nn.Module):
     Shape:
         ``[B, in_channels, H, W]`` to ``[B, num_classes]``.
 
-    Equivariance: over a group exact: logits are invariant, at sizes that all pools divide. Otherwise what it learns.
+    Equivariance: over a group exact at sizes that all pools divide, for the elements that move the pixel grid onto
+    itself: logits are invariant. Approximate for the others, whose kernels are steerable. Without a group what it learns.
 
     Raises:
         ConfigError: an argument is out of range, or channels cannot be divided into groups.
@@ -71,7 +71,7 @@ class FeatureGroupNet(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(width=width, hidden=hidden, in_channels=in_channels, num_classes=num_classes)
-        acting = grid_group(group)
+        acting = planar(group)
         self.group = acting
         kind = kind if acting.order == 1 else None
         layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -110,7 +110,8 @@ def _channels(groups: int, kind: str | int | None) -> int:
 def _block(before: int, after: int, taps: int, padding: int, group: PlanarGroup, *, first: bool) -> nn.Sequential:
     if group.order > 1:
         kind = LiftConv2d if first else GroupConv2d
-        conv = kind(before, after, taps, group=group, padding=padding, bias=False)
+        moved = movement(group, None)
+        conv = kind(before, after, taps, group=group, padding=padding, bias=False, interpolation=moved)
         return nn.Sequential(conv, BatchNorm3d(after), nn.ELU())
     plain = nn.Conv2d(before, after, taps, padding=padding, bias=False)
     nn.init.xavier_uniform_(plain.weight)
@@ -140,7 +141,7 @@ def ien_cnn(
     It learns its equivariance: train it with :class:`equivision.implicit.ImplicitEquivariance`.
 
     Args:
-        group: C1: ordinary convolutions. Others: group convolutions, the baseline.
+        group: C1: ordinary convolutions. Any other C_n or D_n: group convolutions, the baseline.
         width: feature groups of the first convolution, or its fields; the others have 1.5, 2, 2, 3 and 4 times as many.
         in_channels: channels of the images.
         num_classes: number of logits.

@@ -1,4 +1,4 @@
-"""Networks over any group of the plane: harmonic, E2-style and wide residual networks, ResNet-18 off the grid."""
+"""Networks over any group of the plane: harmonic, E2-style, wide residual and others, ResNet-18 off the grid."""
 
 import pickle
 
@@ -83,6 +83,14 @@ def test_residual_networks_off_the_grid(group: str) -> None:
         check_invariance(lively(create_model(name, group=group, width=2), x), x, exact_part(group))
 
 
+@pytest.mark.parametrize("group", OFF_GRID)
+@pytest.mark.parametrize(("name", "size"), [("ien_cnn", 28), ("ien_vgg", 32)])
+def test_baselines_of_implicit_equivariance_off_the_grid(name: str, size: int, group: str) -> None:
+    x = random_input(1, (size, size))
+    net = lively(create_model(name, group=group, width=2, in_channels=1), x)
+    check_invariance(net, x, exact_part(group))
+
+
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "bspline"])
 def test_interpolation_of_residual_networks(interpolation: str) -> None:
     x = random_input(3, (17, 17))
@@ -94,7 +102,7 @@ def test_interpolation_of_residual_networks(interpolation: str) -> None:
 
 
 def test_on_the_grid_nothing_is_interpolated() -> None:
-    for name in ("resnet18", "resnet6", "wrn16_8"):
+    for name in ("resnet18", "resnet6", "wrn16_8", "ien_vgg"):
         net = create_model(name, group="D4", width=1)
         assert all(getattr(module, "sampling", None) is None for module in net.modules())
 

@@ -54,7 +54,7 @@ DIGIT_MODELS = (
     *HYPER[:3],
     *SCALE,
 )
-ANY_ORDER = ("pn_cnn", *STEERABLE, "resnet18", "resnet6", "wrn16_8")
+ANY_ORDER = ("pn_cnn", *STEERABLE, "resnet18", "resnet6", "wrn16_8", "ien_cnn", "ien_vgg")
 RESNET44 = ("p4m_resnet44", "g_p4m_resnet44", "gc_p4m_resnet44")
 
 
