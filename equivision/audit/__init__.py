@@ -13,4 +13,5 @@ from equivision.audit._report import ElementResult as ElementResult
 from equivision.audit._report import Gallery as Gallery
 from equivision.audit._report import LayerPictures as LayerPictures
 from equivision.audit._report import LayerResult as LayerResult
+from equivision.audit._report import TrainingCurve as TrainingCurve
 from equivision.audit._report import WorstInput as WorstInput

@@ -1,6 +1,7 @@
 """The audit: how does a network behave when its input turns?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from equivision.audit._layers import ElementMeasurement, measure_elements, toler
 from equivision.audit._picture import image_picture
 from equivision.audit._report import AuditReport, ElementResult, WorstInput
 from equivision.audit._run import Runner
+from equivision.audit._training import training_curves
 from equivision.groups import PlanarGroup
 
 
@@ -39,6 +41,7 @@ def audit(
     picture: int = 0,
     pooled_outputs: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
     name: str | None = None,
+    metrics: str | Path | None = None,
 ) -> AuditReport:
     """Measure how any network behaves when its input turns.
 
@@ -62,6 +65,8 @@ def audit(
         pooled_outputs: functions of the outputs of layers, by name, whose results are compared, too, such as those of
             ``ImplicitEquivariance.pooled_outputs``. None: the attribute of that name of the model.
         name: name of the network in the report; its class by default.
+        metrics: the ``metrics.csv`` of the run that trained the network, for the curves of equivariance by epoch that
+            :class:`equivision.tasks.ImplicitTraining` has logged there, if any.
 
     Returns:
         The report; it prints as a table, and writes itself as JSON or as a page.
@@ -69,7 +74,7 @@ def audit(
     Raises:
         ShapeError: images, labels or the output have a shape that cannot be audited.
         GroupMismatchError: the group does not map the pixel grid onto itself.
-        DataError: images or labels hold values that cannot be.
+        DataError: images or labels hold values that cannot be, or metrics is no table of a run.
         ConfigError: an option is out of range.
         EquivisionError: the model fails on the images, or its output is not finite; the message names the layer.
 
@@ -86,6 +91,7 @@ def audit(
     check_images(images, acting, picture)
     check_labels(labels, images)
     check_pooled(pooled_outputs, model)
+    curves = () if metrics is None else training_curves(metrics)
     degrees = check_angles(EVERY_7_5_DEGREES if angles is None else angles)
     check_counts(batch_size=(batch_size, 1), num_worst=(num_worst, 0), num_pictures=(num_pictures, 0))
     runner = Runner(model, pooled_outputs)
@@ -113,6 +119,7 @@ def audit(
         worst=_worst(images, acting, found, truth, num_worst),
         gallery=gallery,
         warnings=_warnings(acting, found),
+        training=curves,
     )
 
 

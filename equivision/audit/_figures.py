@@ -131,3 +131,83 @@ def curves(series: Sequence[Series], *, label: str) -> str:
                     f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="dot s{line.colour}"><title>{hint}</title></circle>'
                 )
     return "".join([*parts, "</svg>"])
+
+
+#: Sizes of the chart by epoch, in its own units: the plot, the height of a line of text, the width of a letter.
+WIDE, TALL, ROW, LETTER = 420.0, 190.0, 15.0, 6.4
+#: Names of layers keep their end, where they differ.
+LONGEST = 30
+
+
+def by_epoch(series: Sequence[Series], *, label: str) -> str:
+    """Positive values by epoch on a logarithmic axis, with the names beside the ends; colours run from first to last.
+
+    Args:
+        series: one line for each layer, in their order; ``colour`` and ``marked`` do nothing.
+        label: what the figure shows, for those who cannot see it.
+    """
+    names = [line.name if len(line.name) <= LONGEST else f"…{line.name[1 - LONGEST :]}" for line in series]
+    height = max(TALL, ROW * len(series))
+    left, top = 52.0, 12.0
+    whole = left + WIDE + 24 + LETTER * max(map(len, names)), top + height + 44
+    first, last = (pick(epoch for line in series for epoch, _ in line.points) for pick in (min, max))
+    low, high = _decades(series)
+
+    def place(epoch: float, value: float) -> tuple[float, float]:
+        across = (epoch - first) / (last - first) if last > first else 0.5
+        exponent = min(max(math.log10(value) if value > 0 else low, low), high)
+        return left + WIDE * across, top + height * (high - exponent) / (high - low)
+
+    box = f"0 0 {whole[0]:.0f} {whole[1]:.0f}"
+    parts = [f'<svg class="chart epochs" viewBox="{box}" role="img" aria-label="{escape(label)}">']
+    for e in range(low, high + 1, -(-(high - low) // 8)):
+        _, y = place(first, 10.0**e)
+        parts.append(f'<line x1="{left}" x2="{left + WIDE}" y1="{y:.1f}" y2="{y:.1f}" class="ring"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" class="tick end">10{superscript(e)}</text>')
+    for epoch in _round_numbers(int(first), int(last)):
+        x, _ = place(float(epoch), 1.0)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" class="spoke"/>')
+        parts.append(f'<text x="{x:.1f}" y="{top + height + 18}" class="tick">{epoch}</text>')
+    parts.append(f'<text x="{left + WIDE / 2}" y="{top + height + 38}" class="tick">epoch</text>')
+    ends = [place(*line.points[-1]) for line in series]
+    rows = _apart([y for _, y in ends], ROW, top, top + height)
+    for i, (line, name, (x, y), row) in enumerate(zip(series, names, ends, rows, strict=True)):
+        depth = f'style="--depth: {100 * i / max(len(series) - 1, 1):.0f}%"'
+        parts.append(f'<path d="{_path([place(*point) for point in line.points])}" class="line depth" {depth}/>')
+        for epoch, value in line.points:
+            hint = f"{escape(line.name)}, epoch {epoch:g}: {value:.1e}"
+            cx, cy = place(epoch, value)
+            parts.append(
+                f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" class="dot depth" {depth}><title>{hint}</title></circle>'
+            )
+        parts.append(f'<path d="M{x + 5:.1f},{y:.1f}L{left + WIDE + 14},{row:.1f}" class="lead-line"/>')
+        parts.append(f'<text x="{left + WIDE + 18}" y="{row + 4:.1f}" class="tick start">{escape(name)}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def _decades(series: Sequence[Series]) -> tuple[int, int]:
+    """Exponents of ten around all positive values, at least one apart."""
+    exponents = [math.log10(value) for line in series for _, value in line.points if value > 0] or [0.0]
+    low, high = math.floor(min(exponents)), math.ceil(max(exponents))
+    return (low, high) if high > low else (low, low + 1)
+
+
+def _round_numbers(first: int, last: int) -> list[int]:
+    """Both ends, and in between multiples of a step that makes at most ten of them, not close to the ends."""
+    step = next(s for power in range(10) for s in (10**power, 2 * 10**power, 5 * 10**power) if last - first <= 10 * s)
+    between = [n for n in range(first + 1, last) if n % step == 0 and min(n - first, last - n) > step / 2]
+    return sorted({first, *between, last})
+
+
+def _apart(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """The values moved as little as is simple, so that they are ``gap`` apart within the limits."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    moved, least = list(values), low
+    for i in order:
+        moved[i] = least = max(values[i], least)
+        least += gap
+    most = high
+    for i in reversed(order):
+        moved[i] = most = min(moved[i], most)
+        most -= gap
+    return moved

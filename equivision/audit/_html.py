@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equivision.audit._figures import Series, curves, polar
+from equivision.audit._figures import Series, by_epoch, curves, polar
 from equivision.audit._json import write_atomically
 from equivision.audit._picture import DIFFERENCE_COLOURS, MAP_COLOURS, Bytes, Picture, png
 from equivision.audit._report import APPROXIMATE, AuditReport, LayerResult
@@ -150,6 +150,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
             for e in report.elements
         ],
         "layers": [_layer_view(layer, group) for layer in report.layers],
+        "training": _training(name, report),
         "unknown": unknown_layers(report.layers),
         "broken": report.first_broken_layer,
         "skipped": _skipped_before(report),
@@ -160,6 +161,22 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
             for w in report.worst
         ],
     }  # fmt: skip
+
+
+def _training(name: str, report: AuditReport) -> list[dict[str, str]]:
+    """A chart of the equivariance of all layers by epoch, for each kind of images on which it was logged."""
+    charts = []
+    for kind, words in (("train", "training images"), ("val", "validation images")):
+        found = [curve for curve in report.training if curve.images == kind]
+        lines = [
+            Series(c.layer, 0, tuple(zip(map(float, c.epochs), c.differences, strict=True)), frozenset()) for c in found
+        ]
+        if lines:
+            label = f"Difference of the layers of {name} by epoch, on {words}. " + " ".join(
+                f"{c.layer}: {c.differences[0]:.1e} at first, {c.differences[-1]:.1e} at last." for c in found
+            )
+            charts.append({"title": f"On the {words}", "svg": by_epoch(lines, label=label)})
+    return charts
 
 
 def _skipped_before(report: AuditReport) -> int:

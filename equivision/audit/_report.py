@@ -144,6 +144,24 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class TrainingCurve:
+    """How far one layer was from equivariance in each epoch of the training.
+
+    Attributes:
+        layer: name of the layer.
+        images: on which images: of training or of validation.
+        epochs: numbers of the epochs.
+        differences: what was logged for each: the mean squared difference between the layer's feature groups for an
+            image and, moved back, for the moved image. Not relative.
+    """
+
+    layer: str
+    images: Literal["train", "val"]
+    epochs: tuple[int, ...]
+    differences: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """Result of :func:`equivision.audit.audit`. Errors are relative Euclidean norms; shares are between 0 and 1.
 
@@ -167,6 +185,7 @@ class AuditReport:
         worst: the images with the largest errors.
         gallery: layer pictures.
         warnings: what the reader must know before trusting the numbers.
+        training: what the training has logged of the equivariance of layers, in the order of the log; mostly nothing.
     """
 
     model: str
@@ -187,6 +206,7 @@ class AuditReport:
     worst: tuple[WorstInput, ...]
     gallery: Gallery
     warnings: tuple[str, ...]
+    training: tuple[TrainingCurve, ...] = ()
 
     @property
     def planar_group(self) -> PlanarGroup:

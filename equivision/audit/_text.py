@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from equivision._text import grid
 from equivision.audit._moves import contains
-from equivision.audit._report import AuditReport, LayerResult
+from equivision.audit._report import AuditReport, LayerResult, TrainingCurve
 from equivision.groups import PlanarGroup, inclusion
 
 #: What each action asks of an output.
@@ -126,6 +126,8 @@ def table(report: AuditReport) -> str:
         parts.append(_layer_table(report.layers))
     if report.worst:
         parts.append(_worst_table(report))
+    if report.training:
+        parts.append(_training_table(report.training))
     return "\n\n".join(parts)
 
 
@@ -184,3 +186,12 @@ def _worst_table(report: AuditReport) -> str:
         label = "–" if worst.label is None else str(worst.label)
         rows.append([str(worst.index), number(worst.error), group.element_name(worst.element), label, classes])
     return grid(["worst image", "error", "element", "label", "classes under every element"], rows, left=0)
+
+
+def _training_table(curves: Sequence[TrainingCurve]) -> str:
+    """Where each curve begins and ends."""
+    rows = [
+        [c.layer, c.images, f"{c.differences[0]:.1e}", f"{c.differences[-1]:.1e}", f"{c.epochs[0]} to {c.epochs[-1]}"]
+        for c in curves
+    ]
+    return grid(["equivariance logged in training", "images", "first", "last", "epochs"], rows, left=2)

@@ -11,7 +11,7 @@ from equivision.audit import audit
 from equivision.cli import _runs
 from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._screen import quiet, say
-from equivision.cli._sources import add_sources, check_sources, checkpoint_of, images_of, trained
+from equivision.cli._sources import add_sources, check_sources, checkpoint_of, images_of, metrics_of, trained
 from equivision.errors import ConfigError
 from equivision.export import OnnxModel
 from equivision.tasks import ClassificationTask
@@ -43,7 +43,8 @@ def run(command: str, arguments: list[str]) -> int:
         suffix = Path(options.output or "report.html").suffix
         _check(options, suffix)
         network, images, labels, name = _network(options, parser)
-        report = audit(network, images, group=options.group, labels=labels, name=name)
+        metrics = metrics_of(options)
+        report = audit(network, images, group=options.group, labels=labels, name=name, metrics=metrics)
     say(report.table())
     if options.output:
         _ = report.to_html(options.output) if suffix == ".html" else report.to_json(options.output)

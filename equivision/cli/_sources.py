@@ -61,6 +61,15 @@ def checkpoint_of(options: Namespace) -> Path | None:
     return None if options.run_dir is None else _runs.checkpoint_path(None, Path(options.run_dir))
 
 
+def metrics_of(options: Namespace) -> Path | None:
+    """The metrics of the run whose checkpoint is named, if they lie where a run leaves them."""
+    checkpoint = None if options.onnx is not None else checkpoint_of(options)
+    if checkpoint is None or checkpoint.parent.name != "checkpoints":
+        return None
+    path = checkpoint.parent.parent / "metrics.csv"
+    return path if path.is_file() else None
+
+
 def trained(path: Path, options: Namespace, parser: TrainingParser) -> Trained:
     """The network of a checkpoint, and images prepared for it.
 

@@ -48,7 +48,7 @@ class FeatureGroupNet(nn.Module):
         ``[B, in_channels, H, W]`` to ``[B, num_classes]``.
 
     Equivariance: over a group exact at sizes that all pools divide, for the elements that move the pixel grid onto
-    itself: logits are invariant. Approximate for the others, whose kernels are steerable. Without a group what it learns.
+    itself: logits are invariant. Approximate for the others, whose kernels are steerable. Over C1 what it learns.
 
     Raises:
         ConfigError: an argument is out of range, or channels cannot be divided into groups.

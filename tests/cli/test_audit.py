@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,20 @@ def test_a_trained_network_on_the_data_of_its_run(trained: Path, tmp_path: Path,
     assert shown.endswith(f"written to {output}\n")
     report = json.loads(output.read_text())
     assert max(element["max_error"] for element in report["elements"]) <= 1e-12
+
+
+def test_curves_of_the_run_that_trained_the_network(trained: Path, tmp_path: Path) -> None:
+    run, command = tmp_path / "run", ["audit", "--num_images", "2"]
+    shutil.copytree(trained, run)
+    assert main([*command, "--run_dir", str(run), "--output", str(tmp_path / "without.html")]) == 0
+    (run / "metrics.csv").write_text("epoch,train/equivariance/conv\n1,0.5\n2,0.25\n")
+    assert main([*command, "--run_dir", str(run), "--output", str(tmp_path / "with.html")]) == 0
+    pages = [(tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("without", "with")]
+    assert ["While it was trained" in page for page in pages] == [False, True]
+    shutil.copy(run / "checkpoints" / "best.ckpt", tmp_path / "alone.ckpt")  # of a run that is not there
+    alone = [*command, "--run_dir", str(run), "--ckpt_path", str(tmp_path / "alone.ckpt")]
+    assert main([*alone, "--output", str(tmp_path / "alone.json")]) == 0
+    assert json.loads((tmp_path / "alone.json").read_text())["training"] == []
 
 
 def test_a_plain_network_fails_and_the_page_is_written(tmp_path: Path, capsys) -> None:
