@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import lightning
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from equivision.errors import ConfigError, DataError
@@ -33,6 +34,26 @@ class TaskBase(lightning.LightningModule):
             sync_dist=isinstance(value, Tensor),
             batch_size=batch_size,
             add_dataloader_idx=False,
+        )
+
+    def _finite(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The loss.
+
+        Raises:
+            ConfigError: training has diverged.
+            DataError: the loss of a network that is not being trained is not finite.
+        """
+        if torch.isfinite(loss):
+            return loss
+        if self.trainer.state.fn != "fit":
+            raise DataError(
+                f"the loss is {loss.item()}: the network gives outputs that are not finite; use another checkpoint, "
+                "and check that the images are finite"
+            )
+        raise ConfigError(
+            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
+            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}, and check that the "
+            "images are finite"
         )
 
     @classmethod

@@ -30,10 +30,31 @@ def check_plain(value: Any, name: str) -> None:
         )
 
 
-def build_model(
-    model: str | nn.Module, arguments: Mapping[str, Any], *, in_channels: int, num_classes: int
-) -> nn.Module:
+def model_arguments(group: str | None, width: int | None, model_args: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of a model by name, from the options of a task: those that are given.
+
+    Raises:
+        ConfigError: an option contradicts ``model_args``, or a value is not plain.
+    """
+    further = dict(model_args or {})
+    given = {name: value for name, value in {"group": group, "width": width}.items() if value is not None}
+    for name, value in given.items():
+        if further.get(name, value) != value:
+            raise ConfigError(
+                f"{name}={value!r} contradicts model_args[{name!r}]={further[name]!r}: give {name} only once"
+            )
+    arguments = {name: value for name, value in {**given, **further}.items() if value is not None}
+    check_plain(arguments, "model_args")
+    return arguments
+
+
+def build_model(model: str | nn.Module, arguments: Mapping[str, Any], **from_data: int) -> nn.Module:
     """The network of a task.
+
+    Args:
+        model: its name, or the network itself.
+        arguments: of a model by name.
+        **from_data: those that the images decide, such as ``in_channels``.
 
     Raises:
         ConfigError: the arguments do not fit the model, or contradict the data.
@@ -45,14 +66,13 @@ def build_model(
                 "for models by name; build the network with them instead"
             )
         return model
-    for name, value in (("in_channels", in_channels), ("num_classes", num_classes)):
+    for name, value in from_data.items():
         if arguments.get(name, value) != value:
             raise ConfigError(
-                f"model_args[{name!r}]={arguments[name]}, but the data has {name}={value}: leave it out, it "
-                "follows the data"
+                f"model_args[{name!r}]={arguments[name]}, but the data has {name}={value}: leave it out of model_args"
             )
     try:
-        return create_model(model, **{**arguments, "in_channels": in_channels, "num_classes": num_classes})
+        return create_model(model, **{**arguments, **from_data})
     except TypeError as error:
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ConfigError(f"model {model!r} cannot be built with {given}: {error}") from error

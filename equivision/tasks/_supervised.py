@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError, DataError
+from equivision.errors import ConfigError
 from equivision.tasks._base import TaskBase
-from equivision.tasks._build import build_model, check_model, check_plain
+from equivision.tasks._build import build_model, check_model, model_arguments
 
 Images = Float[Tensor, "batch channel height width"]
 
@@ -65,10 +65,7 @@ class SupervisedTask(TaskBase):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        _check_twice({"group": group, "width": width}, model_args or {})
-        arguments = {"group": group, "width": width, **(model_args or {})}
-        arguments = {name: value for name, value in arguments.items() if value is not None}
-        check_plain(arguments, "model_args")
+        arguments = model_arguments(group, width, model_args)
         if not isinstance(channels_last, bool):
             raise ConfigError(f"channels_last={channels_last!r}: give True or False")
         _check_recipe(optimizer, lr, weight_decay, momentum, milestones, gamma)
@@ -112,26 +109,6 @@ class SupervisedTask(TaskBase):
             images = images.to(memory_format=torch.channels_last)
         return self.model(images)
 
-    def _finite(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """The loss.
-
-        Raises:
-            ConfigError: training has diverged.
-            DataError: the loss of a network that is not being trained is not finite.
-        """
-        if torch.isfinite(loss):
-            return loss
-        if self.trainer.state.fn != "fit":
-            raise DataError(
-                f"the loss is {loss.item()}: the network gives outputs that are not finite; use another checkpoint, "
-                "and check that the images are finite"
-            )
-        raise ConfigError(
-            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
-            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}, and check that the "
-            "images are finite"
-        )
-
     def on_test_start(self) -> None:
         """Learn what the variants of the test images are called."""
         loaders = self.trainer.test_dataloaders
@@ -149,14 +126,6 @@ class SupervisedTask(TaskBase):
         milestones, gamma = self.hparams["milestones"], self.hparams["gamma"]
         scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
-
-
-def _check_twice(given: dict[str, Any], model_args: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None and model_args.get(name, value) != value:
-            raise ConfigError(
-                f"{name}={value!r} contradicts model_args[{name!r}]={model_args[name]!r}: give {name} only once"
-            )
 
 
 def _check_classes(num_classes: int, class_names: Sequence[str]) -> None:

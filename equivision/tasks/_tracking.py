@@ -1,18 +1,18 @@
 """Training of trackers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError, DataError
+from equivision.errors import ConfigError
 from equivision.implicit import ImplicitEquivariance, Motion, rotations
-from equivision.models import SiameseNetwork, create_model
+from equivision.models import SiameseNetwork
 from equivision.models._siamese import turned_templates
 from equivision.tasks._base import TaskBase
-from equivision.tasks._build import check_plain
+from equivision.tasks._build import build_model, model_arguments
 from equivision.tracking import balanced_logistic_loss, response_labels
 
 #: Template [B, C, 127, 127], search image [B, C, 255, 255], (x, y) of the target from its centre, in its pixels.
@@ -73,11 +73,9 @@ class TrackingTask(TaskBase):
         weight_decay: float = 5e-4,
     ) -> None:
         super().__init__()
-        arguments = {name: value for name, value in {"group": group, "width": width}.items() if value is not None}
-        arguments |= dict(model_args or {})
-        check_plain(arguments, "model_args")
+        arguments = model_arguments(group, width, model_args)
         _check_recipe(radius, equivariance, lr, momentum, weight_decay)
-        self.model = _build(model, arguments, in_channels)
+        self.model = _tracker(build_model(model, arguments, in_channels=in_channels))
         if equivariance is not None and not self.model.feature_groups:
             raise ConfigError(
                 f"equivariance={equivariance}: the network has no feature_groups, so there is no layer to learn it in: "
@@ -112,15 +110,14 @@ class TrackingTask(TaskBase):
             difference, loss = self._turned_loss(batch, _TURNS.sample(len(batch[0])))
             self._log_epoch("train/equivariance", difference.detach(), len(batch[0]))
             loss = loss + self.hparams["equivariance"] * difference
-        self._check_finite(loss)
+        loss = self._finite(loss)
         self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch[0]))
         self._log_epoch("train/loss", loss.detach(), len(batch[0]))
         return loss
 
     def validation_step(self, batch: Pairs, batch_idx: int) -> None:
         """The loss of a batch of pairs as they are."""
-        loss = self._loss(batch)
-        self._check_finite(loss)
+        loss = self._finite(self._loss(batch))
         self._log_epoch("val/loss", loss, len(batch[0]))
 
     def _loss(self, batch: Pairs) -> Float[Tensor, ""]:
@@ -143,16 +140,6 @@ class TrackingTask(TaskBase):
         offsets = torch.cat([offset, turn_offsets(offset, motion.index + 1)])
         return (of_z.loss + of_x.loss) / 2, self._loss_of(response, offsets)
 
-    def _check_finite(self, loss: Tensor) -> None:
-        if torch.isfinite(loss):
-            return
-        if self.trainer.state.fn != "fit":
-            raise DataError(f"the loss is {loss.item()}: use another checkpoint, and check that the images are finite")
-        raise ConfigError(
-            f"training has diverged: the loss is {loss.item()} in epoch {self.current_epoch + 1}, after step "
-            f"{self.global_step}. Start again with a lower --model.lr than {self.hparams['lr']:g}"
-        )
-
     def configure_optimizers(self) -> Any:
         """SGD, and a learning rate that falls by the same factor after every epoch."""
         optimizer = torch.optim.SGD(
@@ -171,18 +158,12 @@ def turn_offsets(offset: Float[Tensor, "batch 2"], turns: Int64[Tensor, " batch"
     return torch.stack(rows)
 
 
-def _build(model: nn.Module | str, arguments: Mapping[str, Any], in_channels: int) -> SiameseNetwork:
-    if isinstance(model, nn.Module) and arguments:
-        raise ConfigError(
-            f"{', '.join(arguments)} given together with a network ({type(model).__name__}): these arguments are for "
-            "models by name; build the network with them instead"
-        )
-    if isinstance(model, str):
-        try:
-            model = create_model(model, **{**arguments, "in_channels": in_channels})
-        except TypeError as error:
-            given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-            raise ConfigError(f"model {model!r} cannot be built with {given}: {error}") from error
+def _tracker(model: nn.Module) -> SiameseNetwork:
+    """The model, if it is one.
+
+    Raises:
+        ConfigError: it is not.
+    """
     if not isinstance(model, SiameseNetwork):
         raise ConfigError(
             f"model={type(model).__name__} is no tracker: choose siamfc, re_siamfc, ien_siamfc or het_siamfc, or give "

@@ -164,6 +164,14 @@ def test_a_checkpoint_gives_the_task_back(tmp_path: Path) -> None:
         ({"model": "siamfc", "model_args": {"depth": 3}}, "has no argument 'depth'"),
         ({"model_args": {"width": "wide"}}, "width='wide': give a whole number"),
         ({"model_args": {"scale": "large"}}, "model 're_siamfc' cannot be built with .*scale='large'"),
+        (
+            {"model_args": {"in_channels": 1}},
+            r"model_args\['in_channels'\]=1, but the data has in_channels=3: leave it",
+        ),
+        (
+            {"width": 2, "model_args": {"width": 4}},
+            r"width=2 contradicts model_args\['width'\]=4: give width only once",
+        ),
         ({"model_args": {"scale": torch.ones(1)}}, r"model_args\['scale'\]=.* is a Tensor: give plain values"),
         ({"model": "re_siamfc", "equivariance": 0.1}, "equivariance=0.1: the network has no feature_groups"),
         ({"model": "ien_siamfc", "equivariance": -1.0}, "equivariance=-1.0: give a weight of 0 or more"),
