@@ -21,9 +21,9 @@ def _parser(command: str) -> Parser:
     parser = Parser(
         prog=f"equivision {command}",
         description="Classify the pictures in a folder and below, as a CSV file. Model, classes, image size and "
-        "channels are those of the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], as "
-        "in training. A network with one answer a pixel runs on pictures in their own size, and writes a folder with a "
-        "mask for each, a PNG of class numbers, and the picture with the mask laid over it.",
+        "channels are those of the checkpoint; pictures are scaled and cropped to that size, their values to [0, 1], "
+        "as in training. A network with one answer a pixel runs on pictures in their own size, and writes a folder "
+        "with a mask for each, a PNG of class numbers, and the picture with the mask laid over it.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--ckpt_path", "--ckpt-path", type=Path, help="checkpoint of equivision fit")
