@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.functional._checks import check_floating
+from equivision.functional._checks import check_floating, without_autocast
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
 from equivision.kernels import channels_last, is_channels_last
 from equivision.reps import Representation, regular
@@ -115,7 +115,7 @@ def rotate(
     """Rotate images counter-clockwise about their centre by any angle, one for all or one each.
 
     At multiples of 90 degrees (square images) this is ``torch.rot90`` to rounding; in between the image is
-    interpolated.
+    interpolated. Images in half precision are interpolated in float32, also under autocast.
 
     Args:
         x: images.
@@ -148,6 +148,8 @@ def rotate(
     cos, sin = torch.cos(radians), torch.sin(radians)
     zero, ratio = torch.zeros_like(cos), x.shape[-2] / x.shape[-1]
     theta = torch.stack([torch.stack([cos, -sin * ratio, zero], -1), torch.stack([sin / ratio, cos, zero], -1)], -2)
-    theta = theta.to(device=x.device, dtype=x.dtype)
-    grid = torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
-    return torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode=padding_mode, align_corners=False)
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # half precision cannot tell pixels apart
+    with without_autocast(x):
+        grid = torch.nn.functional.affine_grid(theta.to(wide), list(x.shape), align_corners=False)
+        turned = torch.nn.functional.grid_sample(wide, grid, mode=mode, padding_mode=padding_mode, align_corners=False)
+    return turned.to(x.dtype)

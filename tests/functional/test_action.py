@@ -110,6 +110,18 @@ def test_keeps_the_memory_format(group: PlanarGroup) -> None:
         assert torch.equal(every_other, functional.act(image[..., ::2].clone(), g, group))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_half_precision_turns_as_far_as_float32(mode: str, dtype: torch.dtype) -> None:
+    """The positions of 255 pixels have more digits than half precision."""
+    x = torch.rand(1, 1, 255, 255, generator=torch.Generator().manual_seed(0)).to(dtype)
+    turned, expected = functional.rotate(x, 30.0, mode=mode), functional.rotate(x.float(), 30.0, mode=mode)
+    assert turned.dtype == dtype
+    assert relative_error(turned.float(), expected) < torch.finfo(dtype).eps
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(functional.rotate(x.float(), 30.0, mode=mode), expected)
+
+
 def test_groups_by_name() -> None:
     x = random_input(3, (4, 4))
     assert torch.equal(functional.act(x, 1, "C4"), functional.act(x, 1, cyclic(4)))
