@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_map
 
 from equivision.errors import ConfigError, ShapeError
 from equivision.implicit._groups import feature_groups, sizes_of
@@ -29,7 +29,8 @@ class ImplicitOutput(NamedTuple):
     """What a network gave for images and their moved copies, and how far it is from equivariance.
 
     Attributes:
-        output: of the images and, after them, of one moved copy for each set of motions.
+        output: of the images and, after them, of one moved copy for each set of motions. In tuples, lists and
+            dictionaries, what does not have one entry for each of these is as the network gave it.
         loss: the weighted sum of the differences.
         differences: mean squared difference of each layer, without its weight.
     """
@@ -76,7 +77,7 @@ class ImplicitEquivariance:
 
     Raises:
         ConfigError: a layer is not in the network, or an argument is not valid.
-        ShapeError: (when called) a layer gives what cannot be moved or grouped, or does not run exactly once.
+        ShapeError: (when called) what :meth:`__call__` says.
 
     Source: IEN, equations 6 to 8.
 
@@ -139,13 +140,15 @@ class ImplicitEquivariance:
             run: what calls the network, if it is not called directly.
 
         Raises:
-            ShapeError: a layer gives what cannot be moved or grouped, or does not run exactly once.
-            ConfigError: the channels of a layer cannot be divided as asked for.
+            ShapeError: the images are no batch of floats, or motions are of another number of images; a layer gives
+                what cannot be moved or grouped, does not run exactly once, or its output is changed in place; the
+                network gives what cannot be put in the order of the images.
+            ConfigError: the channels of a layer cannot be divided as asked for, or motions are not one for each set.
         """
+        _check_images(images)
         if motions is None:
             motions = [set_.sample(len(images), self.generator) for set_, _ in self.transforms]
-        if len(motions) != len(self.transforms):
-            raise ConfigError(f"motions={motions!r}: give {len(self.transforms)}, one for each set of transforms")
+        self._check_motions(motions, len(images))
         order = torch.argsort(motions[0].index, stable=True)  # images that move alike together: less to copy
         motions = [Motion(motion.transforms, motion.index[order]) for motion in motions]
         images = images[order.to(images.device)]
@@ -173,15 +176,28 @@ class ImplicitEquivariance:
         pairs = feature_groups(grouping, maps.shape[1]) if isinstance(grouping, str | int) else grouping
         return FeatureGroupPool(pairs)(maps)
 
-    def _once(self, name: str, outputs: list[object], batch: int) -> Tensor:
+    def _check_motions(self, motions: Sequence[Motion], images: int) -> None:
+        whole = isinstance(motions, Sequence) and all(isinstance(motion, Motion) for motion in motions)
+        if not whole or len(motions) != len(self.transforms):
+            raise ConfigError(f"motions={motions!r}: give {len(self.transforms)}, one for each set of transforms")
+        for motion in motions:
+            if len(motion.index) != images:
+                raise ShapeError(f"motions: one was drawn for {len(motion.index)} images, and there are {images}")
+
+    def _once(self, name: str, outputs: list["_Output"], batch: int) -> Tensor:
         if len(outputs) != 1:
             raise ShapeError(f"layer {name!r} runs {len(outputs)} times in one pass: choose layers that run once")
-        output = outputs[0]
+        output, version = outputs[0]
         if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or len(output) != batch:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ShapeError(
                 f"layer {name!r} gives {shape}: choose layers that give [batch, channel, height, width], "
                 "[batch, channel, group, height, width] or invariants [batch, channel]"
+            )
+        if version is not None and version != _version(output):
+            raise ShapeError(
+                f"layer {name!r}: its output is changed in place by a later layer, such as ReLU(inplace=True): choose "
+                "that layer instead, or have it not work in place"
             )
         return output
 
@@ -199,6 +215,8 @@ def difference(maps: Tensor, moved: Tensor, motion: Motion, mask: Mask = "disk")
     """
     back = moved if maps.ndim == 2 else motion.undo(moved)
     inside = None if maps.ndim == 2 else motion.support(maps, mask)
+    if maps.dtype in (torch.float16, torch.bfloat16):
+        maps, back = maps.float(), back.float()  # sums of squares do not fit into half precision
     if inside is None:
         return F.mse_loss(maps, back)
     squares = (maps - back).square() * inside
@@ -208,19 +226,38 @@ def difference(maps: Tensor, moved: Tensor, motion: Motion, mask: Mask = "disk")
 def _reordered(output: Any, order: Tensor, copies: int) -> Any:
     """Outputs of images and copies in the order in which the images were given; of tensors, also in containers."""
 
-    def move(part: Tensor) -> Tensor:
-        return torch.cat([one[order.to(one.device)] for one in part.chunk(copies)])
+    def move(part: object) -> object:
+        if isinstance(part, Tensor):
+            whole = part.ndim > 0 and len(part) == copies * len(order)
+            return torch.cat([one[order.to(one.device)] for one in part.chunk(copies)]) if whole else part
+        if part is None or isinstance(part, str | int | float):
+            return part
+        raise ShapeError(
+            f"the network gives a {type(part).__name__}, which cannot be put in the order of the images: let it give "
+            "tensors, or tuples, lists or dictionaries of them"
+        )
 
-    return tree_map_only(Tensor, move, output)
+    return tree_map(move, output)
+
+
+#: What a layer gave, and how often it had been changed in place by then, if that is known.
+_Output = tuple[object, int | None]
+
+
+def _version(output: object) -> int | None:
+    """How often a tensor has been changed in place; not known in inference mode and while torch.compile traces."""
+    if torch.compiler.is_compiling() or not isinstance(output, Tensor) or output.is_inference():
+        return None
+    return output._version
 
 
 @contextmanager
-def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[object]]]:
+def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[_Output]]]:
     """Keep what these layers give."""
-    found: dict[str, list[object]] = {name: [] for name in layers}
+    found: dict[str, list[_Output]] = {name: [] for name in layers}
 
     def keep(name: str) -> Callable[[nn.Module, object, object], None]:
-        return lambda _, __, output: found[name].append(output)
+        return lambda _, __, output: found[name].append((output, _version(output)))
 
     handles = [model.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
     try:
@@ -232,8 +269,9 @@ def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list
 
 def _check_layers(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, ...]:
     layers = getattr(model, "implicit_layers", ()) if layers is None else layers
-    known = [name for name, _ in model.named_modules() if name]
-    if isinstance(layers, str) or not layers:
+    known = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
+    whole = isinstance(layers, Sequence) and not isinstance(layers, str)
+    if not whole or not layers or not all(isinstance(name, str) for name in layers):
         raise ConfigError(f"layers={layers!r}: give the names of one or more layers, such as {known[:3]}")
     for name in layers:
         if name not in known:
@@ -242,6 +280,14 @@ def _check_layers(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, 
     if len(set(layers)) < len(layers):
         raise ConfigError(f"layers={list(layers)} names a layer twice: name each once")
     return tuple(layers)
+
+
+def _check_images(images: Tensor) -> None:
+    if images.ndim != 4 or not len(images) or not images.is_floating_point():
+        raise ShapeError(
+            f"images are {images.dtype} of shape {tuple(images.shape)}: give floats [batch, channel, height, width], "
+            "at least one image"
+        )
 
 
 def _check_transforms(
@@ -272,5 +318,6 @@ def _each(name: str, value: Any, layers: Sequence[str]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return dict.fromkeys(layers, value)
     if set(value) != set(layers):
-        raise ConfigError(f"{name} is given for {sorted(value)}: give one value, or one for each of {sorted(layers)}")
+        given = sorted(value, key=str)
+        raise ConfigError(f"{name} is given for {given}: give one value, or one for each of {sorted(layers)}")
     return dict(value)

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -178,7 +179,54 @@ def test_vectors_are_compared_as_invariants() -> None:
     net = nn.Sequential(*itertools.chain(group_net(), [nn.AdaptiveAvgPool2d(1), nn.Flatten()]))
     net = randomized(net)
     x = torch.randn(4, 1, 9, 9, dtype=torch.float64)
-    assert ImplicitEquivariance(net, ["8"])(x).loss < 1e-12
+    turned = [Motion(rotations(4), torch.arange(4))]
+    assert ImplicitEquivariance(net, ["8"])(x, turned).loss < 1e-12
+    plain = randomized(nn.Sequential(*plain_net(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    assert ImplicitEquivariance(plain, ["7"])(x, turned).loss > 1e-6
+
+
+class Several(nn.Module):
+    """Gives logits, and other things beside them."""
+
+    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 5, 3)
+        self.wrap = wrap
+
+    def forward(self, x: Tensor) -> object:
+        return self.wrap(self.conv(x).mean((2, 3)))
+
+
+def test_outputs_in_containers_come_in_the_order_of_the_images() -> None:
+    net = Several(lambda y: {"logits": y, "more": [y[:, 0], (y.mean(), y[0], None, "word")]})
+    x, motion = torch.randn(4, 1, 6, 6), Motion(rotations(4), torch.tensor([3, 1, 2, 0]))
+    output = ImplicitEquivariance(net, ["conv"])(x, [motion]).output
+    expected = Several(lambda y: y)
+    expected.conv = net.conv
+    logits = expected(torch.cat([x, motion.apply(x)]))
+    assert isinstance(logits, Tensor)
+    assert torch.allclose(output["logits"], logits, atol=1e-6)
+    assert torch.allclose(output["more"][0], logits[:, 0], atol=1e-6)
+    mean, first, nothing, word = output["more"][1]
+    assert torch.allclose(mean, logits.mean(), atol=1e-6)
+    assert (tuple(first.shape), nothing, word) == ((5,), None, "word")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("transforms", [rotations(4), rotations([45])], ids=["exact", "masked"])
+def test_half_precision_does_not_overflow(dtype: torch.dtype, transforms: TransformSet) -> None:
+    x = 500 * torch.randn(8, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    net, motion = nn.Sequential(nn.Identity()), [Motion(transforms, torch.full((8,), len(transforms.members) - 1))]
+    loss = ImplicitEquivariance(net, ["0"], transforms)(x.to(dtype), motion).loss
+    assert loss.item() == pytest.approx(ImplicitEquivariance(net, ["0"], transforms)(x, motion).loss.item(), rel=0.02)
+
+
+def test_compiled_as_one_graph() -> None:
+    net, x, motion = plain_net().eval(), torch.randn(2, 1, 8, 8), [Motion(rotations(4), torch.tensor([1, 3]))]
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    implicit = ImplicitEquivariance(net, ["0", "3"], feature_groups=4)
+    for _ in range(2):
+        assert torch.allclose(implicit(x, motion, run=compiled).loss, implicit(x, motion).loss)
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
@@ -191,6 +239,14 @@ class TestErrors:
             ImplicitEquivariance(net, ["conv"])
         with pytest.raises(ConfigError, match="names a layer twice"):
             ImplicitEquivariance(net, ["0", "0"])
+        for layers in (net[0], 0, [net[0]], "0"):
+            with pytest.raises(ConfigError, match=r"layers=.*: give the names of one or more layers"):
+                ImplicitEquivariance(net, layers)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("images", [torch.zeros(1, 8, 8), torch.zeros(0, 1, 8, 8), torch.zeros(1, 1, 8, 8).byte()])
+    def test_images(self, images: Tensor) -> None:
+        with pytest.raises(ShapeError, match=r"images are torch\..* of shape .*: give floats"):
+            ImplicitEquivariance(plain_net(), ["0"])(images)
 
     @pytest.mark.parametrize("transforms", [4, "C4", [], [rotations(4)], [(rotations(4), 1, 2)], [("C4", 1)]], ids=str)
     def test_transforms(self, transforms: object) -> None:
@@ -219,6 +275,10 @@ class TestErrors:
     def test_motions(self) -> None:
         with pytest.raises(ConfigError, match=r"motions=.*: give 1, one for each set"):
             ImplicitEquivariance(plain_net(), ["0"])(torch.zeros(1, 1, 8, 8), [])
+        with pytest.raises(ConfigError, match=r"motions=.*: give 1, one for each set"):
+            ImplicitEquivariance(plain_net(), ["0"])(torch.zeros(1, 1, 8, 8), rotations(4).sample(1))  # type: ignore[arg-type]
+        with pytest.raises(ShapeError, match="motions: one was drawn for 2 images, and there are 3"):
+            ImplicitEquivariance(plain_net(), ["0"])(torch.zeros(3, 1, 8, 8), [rotations(4).sample(2)])
 
     def test_outputs(self) -> None:
         twice = nn.Sequential(nn.ReLU())
@@ -227,3 +287,16 @@ class TestErrors:
             ImplicitEquivariance(twice, ["0"])(torch.zeros(1, 1, 8, 8))
         with pytest.raises(ShapeError, match=r"layer '0' gives .*: choose layers that give"):
             ImplicitEquivariance(nn.Sequential(nn.Flatten(0)), ["0"])(torch.zeros(1, 1, 8, 8))
+        with pytest.raises(ShapeError, match="layer '1' runs 2 times in one pass"):  # by another name
+            ImplicitEquivariance(twice, ["1"])(torch.zeros(1, 1, 8, 8))
+
+    def test_outputs_that_cannot_be_reordered(self) -> None:
+        net = Several(lambda y: range(len(y)))
+        with pytest.raises(ShapeError, match="the network gives a range, which cannot be put in the order"):
+            ImplicitEquivariance(net, ["conv"])(torch.zeros(2, 1, 8, 8))
+
+    def test_outputs_changed_in_place(self) -> None:
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True))
+        with pytest.raises(ShapeError, match="layer '0': its output is changed in place by a later layer"):
+            ImplicitEquivariance(net, ["0"])(torch.zeros(1, 1, 8, 8))
+        assert ImplicitEquivariance(net, ["1"])(torch.rand(1, 1, 8, 8)).loss >= 0
