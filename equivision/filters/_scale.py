@@ -29,9 +29,12 @@ def ascending_scales(scales: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ConfigError: there are none, or they are not positive, finite and ascending.
     """
-    found = tuple(float(s) for s in scales)
+    try:
+        found = () if isinstance(scales, str) else tuple(float(s) for s in scales)
+    except (TypeError, ValueError):
+        found = ()
     if not found or not found[0] > 0 or found[-1] == math.inf or not all(a < b for a, b in itertools.pairwise(found)):
-        raise ConfigError(f"scales={tuple(scales)}: give positive numbers in ascending order, such as (1.0, 1.4, 2.0)")
+        raise ConfigError(f"scales={scales!r}: give positive numbers in ascending order, such as (1.0, 1.4, 2.0)")
     return found
 
 

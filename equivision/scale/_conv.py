@@ -45,11 +45,15 @@ class _ScaleConvBase(nn.Module):
         if isinstance(self.padding, bool) or not isinstance(self.padding, int) or self.padding < 0:
             raise ConfigError(f"padding={padding!r}: give a whole number of at least 0, or 'same'")
         self.basis = self.default_basis if basis is None else basis
+        if not isinstance(self.basis, ScaleBasis):
+            raise ConfigError(
+                f"basis={basis!r}: give functions for all scales, such as equivision.filters.HermiteBasis()"
+            )
         drawn = self._drawn()
         shape = (out_channels, in_channels, *self._extent(), drawn.shape[0])
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
-        self.register_buffer("functions", torch.empty_like(drawn, device=device), persistent=False)
+        self.register_buffer("functions", torch.empty(drawn.shape, dtype=drawn.dtype, device=device), persistent=False)
         self.reset_parameters()
 
     def _extent(self) -> tuple[int, ...]:
@@ -57,7 +61,7 @@ class _ScaleConvBase(nn.Module):
         return ()
 
     def _drawn(self) -> Float[Tensor, "functions scales size size"]:
-        return torch.tensor(self.basis.sample(self.kernel_size, self.scales))
+        return torch.tensor(self.basis.sample(self.kernel_size, self.scales), device="cpu")
 
     @property
     def fan_in(self) -> float:
@@ -168,8 +172,9 @@ class ScaleConv2d(_ScaleConvBase):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_count("extent", extent)
-        if extent > len(scales):
-            raise ConfigError(f"extent={extent}: there are {len(scales)} scale(s) only; give at most as many")
+        number = len(scale_windows(kernel_size, scales))
+        if extent > number:
+            raise ConfigError(f"extent={extent}: there are {number} scale(s) only; give at most as many")
         self._num_steps = extent
         super().__init__(
             in_channels, out_channels, kernel_size, scales=scales, basis=basis, stride=stride, padding=padding,

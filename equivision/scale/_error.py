@@ -61,9 +61,10 @@ def scale_error(
     True
     """
     still = function(x)
-    if still.ndim != 5:
+    if not isinstance(still, Tensor) or still.ndim != 5:
+        found = list(still.shape) if isinstance(still, Tensor) else type(still).__name__
         raise ShapeError(
-            f"the function gives {list(still.shape)}: scale_error compares [batch, channel, scale, height, width]; "
+            f"the function gives {found}: scale_error compares [batch, channel, scale, height, width]; "
             "leave out the pool over scales"
         )
     scales, (height, width) = still.shape[2], still.shape[-2:]

@@ -50,11 +50,18 @@ class ScaleSpaceLift(nn.Module):
         super().__init__()
         check_count("num_scales", num_scales)
         _check_base(base)
-        if not 0 < zero_scale < float("inf"):
+        if not isinstance(zero_scale, int | float) or not 0 < zero_scale < float("inf"):
             raise ConfigError(f"zero_scale={zero_scale!r}: give a positive number of pixels")
         self.num_scales, self.base, self.zero_scale = num_scales, base, zero_scale
         for k, variance in enumerate(self.variances):
-            self.register_buffer(f"taps{k}", torch.tensor(discrete_gaussian(variance)), persistent=False)
+            number = len(discrete_gaussian(variance))
+            self.register_buffer(f"taps{k}", torch.empty(number, dtype=torch.float64), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Compute the taps again, as after ``to_empty``; nothing is learned."""
+        for k, variance in enumerate(self.variances):
+            self.get_buffer(f"taps{k}").copy_(torch.tensor(discrete_gaussian(variance), device="cpu"))
 
     @property
     def variances(self) -> tuple[float, ...]:

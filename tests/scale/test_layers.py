@@ -178,6 +178,21 @@ def test_repr(name: str) -> None:
     assert_repr(LAYERS[name][0](), names)
 
 
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "pool"])
+def test_built_without_memory(name: str) -> None:
+    """As large networks are: on the device "meta", then filled."""
+    with torch.device("meta"):
+        net = LAYERS[name][0]()
+    assert {value.device.type for value in (*net.parameters(), *net.buffers())} == {"meta"}
+    net.to_empty(device="cpu")
+    for value in (*net.parameters(), *net.buffers()):
+        value.detach().fill_(7.0)
+    net.reset_parameters()
+    model, x = LAYERS[name][0](), input_of(name).float()
+    net.load_state_dict(model.state_dict())
+    assert torch.equal(net(x), model(x))
+
+
 def test_torchs_layers_for_volumes_fit() -> None:
     net = nn.Sequential(
         ScaleLiftConv2d(1, 4, 7, scales=(1.0, 2.0, 3.0), padding="same"), nn.BatchNorm3d(4), nn.ReLU(),
@@ -210,6 +225,10 @@ class TestErrors:
         [
             ({"kernel_size": 4}, "kernel_size=4: give an odd whole number"),
             ({"scales": (2.0, 1.0)}, r"scales=\(2.0, 1.0\): give positive numbers in ascending order"),
+            ({"scales": 2.0}, "scales=2.0: give positive numbers in ascending order"),
+            ({"scales": "12"}, "scales='12': give positive numbers in ascending order"),
+            ({"scales": ["a"]}, r"scales=\['a'\]: give positive numbers in ascending order"),
+            ({"basis": "hermite"}, "basis='hermite': give functions for all scales, such as equivision.filters.Herm"),
             ({"padding": "valid"}, "padding='valid': give a whole number of at least 0, or 'same'"),
             ({"stride": 0}, "stride=0: give a whole number of at least 1"),
             ({"in_channels": 0}, "in_channels=0: give a whole number of at least 1"),
@@ -228,6 +247,7 @@ class TestErrors:
             (lambda: ScaleSpaceLift(0), "num_scales=0: give a whole number of at least 1"),
             (lambda: ScaleSpaceLift(2, base=1), "base=1: give a whole number of at least 2"),
             (lambda: ScaleSpaceLift(2, zero_scale=0.0), "zero_scale=0.0: give a positive number of pixels"),
+            (lambda: ScaleSpaceLift(2, zero_scale="1"), "zero_scale='1': give a positive number of pixels"),  # type: ignore[arg-type]
             (lambda: ScaleSpaceConv2d(1, 1, 2), "kernel_size=2: give an odd whole number"),
             (lambda: ScaleSpaceConv2d(1, 1, 3, base=True), "base=True: give a whole number of at least 2"),
             (lambda: ScalePool("sum"), "mode='sum' is not a way to pool"),
@@ -265,6 +285,8 @@ class TestErrors:
             ShapeError, match=r"the function gives \[1, 1, 9, 9\]: scale_error compares \[batch, channel"
         ):
             scale_error(nn.Identity(), x, factor=2.0)
+        with pytest.raises(ShapeError, match="the function gives list: scale_error compares"):
+            scale_error(lambda x: [x], x, factor=2.0)  # type: ignore[arg-type,return-value]
         with pytest.raises(ConfigError, match=r"steps=2: with 2 scale\(s\) no slot is left to compare"):
             scale_error(lift, x, factor=2.0, steps=2)
         with pytest.raises(ConfigError, match="margin=5: of maps of 9x9 nothing is left"):
