@@ -1,7 +1,11 @@
 """A network with equal feature groups becomes one with several sizes."""
 
+import copy
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import nn
 
 import equivision as ev
 from equivision.errors import ConfigError
@@ -64,3 +68,27 @@ class TestErrors:
             ConfigError, match=r"channels in the source, of which .* stay for kind='4-2-1', but .* in the"
         ):
             take_channels_(ev.create_model("ien_cnn", width=8, feature_groups=2), source, "4-2-1")
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (
+                lambda c: [nn.Conv2d(1, c, 3), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * c, 5)],
+                r"^3\.weight",
+            ),
+            (lambda c: [nn.Conv2d(1, c, 3), nn.Conv2d(c, 2 * c, 3), nn.Conv2d(2 * c, c, 3, groups=2)], r"^2\.weight"),
+            (lambda c: [nn.Conv2d(1, c, 3), nn.Conv2d(c, 8, 5 if c == 32 else 3)], r"^1\.weight"),
+            (lambda c: [nn.Conv2d(1 if c == 32 else 3, c, 3)], r"^0\.weight"),
+        ],
+        ids=["flattened", "grouped", "kernel", "images"],
+    )
+    def test_what_is_not_the_channels_of_a_layer(self, make: Callable[[int], list[nn.Module]], message: str) -> None:
+        source, target = nn.Sequential(*make(32)), nn.Sequential(*make(22))
+        before = copy.deepcopy(target.state_dict())
+        with pytest.raises(ConfigError, match=message + r".*are not the channels of feature groups"):
+            take_channels_(target, source, "4-2-1")
+        assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
+
+    def test_other_axes(self) -> None:
+        with pytest.raises(ConfigError, match="do not correspond: weight has 4 axes in one and 3 in the other"):
+            take_channels_(nn.Conv2d(1, 11, 3), nn.Conv1d(1, 16, 3), "4-2-1")
