@@ -37,6 +37,11 @@ def sizes_of(kind: str | int) -> tuple[int, ...]:
     return sizes
 
 
+def fewest_groups(kind: str | int) -> int:
+    """The smallest number of groups in the proportions of their sizes; other numbers are multiples of it."""
+    return shares_of(sizes_of(kind))[-1].denominator
+
+
 def feature_groups(kind: str | int, channels: int) -> FeatureGroups:
     """Divide channels into groups of one size, or of several.
 
@@ -89,8 +94,7 @@ def channels_for(kind: str | int, groups: int) -> int:
     (128, 88, 129)
     """
     check_count("groups", groups)
-    sizes = sizes_of(kind)
-    block = shares_of(sizes)[-1].denominator
+    sizes, block = sizes_of(kind), fewest_groups(kind)
     if groups % block:
         near = (groups // block + 1) * block
         raise ConfigError(f"groups={groups}: for feature_groups={kind!r} give a multiple of {block}, such as {near}")

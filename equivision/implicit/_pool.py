@@ -65,7 +65,8 @@ class FeatureGroupPool(nn.Module):
         if len(self.groups) == 1:
             return _pool(x, *self.groups[0])
         parts = x.split([size * count for size, count in self.groups], dim=1)
-        return torch.cat([_pool(part, *group) for part, group in zip(parts, self.groups, strict=True)], dim=1)
+        # by number: what is traced to be frozen does not say how many there are
+        return torch.cat([_pool(parts[i], *group) for i, group in enumerate(self.groups)], dim=1)
 
     def extra_repr(self) -> str:
         return repr(self.groups)

@@ -164,6 +164,11 @@ class Motion:
         return together if order is None else together[torch.argsort(order).to(maps.device)]
 
 
+def _are_finite(numbers: Sequence[float | int]) -> bool:
+    whole = isinstance(numbers, Sequence) and not isinstance(numbers, str) and len(numbers) > 0
+    return whole and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+
+
 def _turned(x: Tensor, *, degrees: float, mode: str) -> Tensor:
     turns, rest = divmod(degrees, 90)
     return torch.rot90(x, int(turns), (-2, -1)) if rest == 0 else rotate(x, degrees, mode=mode)
@@ -189,7 +194,7 @@ def rotations(angles: int | Sequence[float | int] = 4, *, mode: str = "nearest")
         if isinstance(angles, bool) or angles < 1:
             raise ConfigError(f"angles={angles!r}: give how many, at least 1, or a list of degrees")
         angles = [360 * i / angles for i in range(angles)]
-    if isinstance(angles, str) or not angles or not all(math.isfinite(angle) for angle in angles):
+    if not _are_finite(angles):
         raise ConfigError(f"angles={angles!r}: give how many, or a list of finite degrees")
     if mode not in ("nearest", "bilinear", "bicubic"):
         raise ConfigError(f"mode={mode!r} is not known: choose 'nearest', 'bilinear' or 'bicubic'")
@@ -235,7 +240,7 @@ def scalings(factors: Sequence[float | int]) -> TransformSet:
     >>> scalings([1.0, 0.7]).names
     ('x 1', 'x 0.7')
     """
-    if isinstance(factors, str) or not factors or not all(math.isfinite(f) and f > 0 for f in factors):
+    if not _are_finite(factors) or min(factors) <= 0:
         raise ConfigError(f"factors={factors!r}: give a list of positive numbers, such as [1, 0.7, 0.5]")
     return TransformSet([_scaling(float(factor)) for factor in factors])
 

@@ -1,14 +1,17 @@
 """The networks of the study of implicit equivariance, with feature groups or over a group: six layers, ResNet, VGG."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
 from equivision.implicit import FeatureGroupPool, ImplicitEquivariance, channels_for
 from equivision.implicit import feature_groups as divided
+from equivision.implicit._groups import fewest_groups
 from equivision.models._hyper_mains import PreActivation
 from equivision.models._parts import check_counts, check_plain, movement
 from equivision.models._registry import register
@@ -74,6 +77,7 @@ class FeatureGroupNet(nn.Module):
         acting = planar(group)
         self.group = acting
         kind = kind if acting.order == 1 else None
+        _check_divides(width, kind, [times for times, *_ in plan])
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         before = in_channels
         for i, (times, taps, padding, pool) in enumerate(plan, start=1):
@@ -100,6 +104,23 @@ class FeatureGroupNet(nn.Module):
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch num_classes"]:
         """Class logits."""
         return self.classifier(self.mean(self.invariant(self.features(x))).flatten(1))
+
+
+def _check_divides(width: int, kind: str | int | None, times: Sequence[float]) -> None:
+    """Whether all multiples of the width are numbers of feature groups that have several sizes."""
+    if kind is None:
+        return
+    least = fewest_groups(kind)
+
+    def divides(number: int) -> bool:
+        return all(round(number * each) % least == 0 for each in times)
+
+    if not divides(width):
+        near = next(number for number in itertools.count(width + 1) if divides(number))
+        raise ConfigError(
+            f"width={width}: feature_groups={kind!r} need numbers of feature groups that are multiples of {least} in "
+            f"every layer; the next width with such numbers is {near}"
+        )
 
 
 def _channels(groups: int, kind: str | int | None) -> int:
@@ -213,6 +234,7 @@ class FeatureGroupResNet(nn.Module):
     def __init__(self, width: int, *, kind: str | int | None = 4, in_channels: int = 3, num_classes: int = 10) -> None:
         super().__init__()
         check_counts(width=width, in_channels=in_channels, num_classes=num_classes)
+        _check_divides(width, kind, [1.0, 2.0, 4.0, 8.0])
         widths = [_channels(width * 2**i, kind) for i in range(4)]
         self.enter = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
         stages = [

@@ -99,7 +99,7 @@ class ScaleMNISTNet(nn.Module):
 
 
 def _check_size(size: int) -> None:
-    if size not in _SIZES:
+    if not isinstance(size, int) or size not in _SIZES:
         raise ConfigError(f"size={size!r}: choose 28 or 56, the sizes of Scale-MNIST")
 
 

@@ -88,6 +88,14 @@ def test_layers_on_scales_are_refused_by_name(name: str) -> None:
         ev.freeze(ev.create_model(name, width=2).eval())
 
 
+def test_feature_groups_of_several_sizes() -> None:
+    x = random_input(1, (28, 28), batch=4)
+    model = lively(ev.create_model("ien_cnn", width=8, feature_groups="4-2-1"), x)
+    plain = check(model, x)
+    with torch.no_grad():
+        assert float(relative_error(plain(x), plain(x.flip(0)))) > 1e-3
+
+
 FROZEN = [n for n in ev.list_models() if not n.startswith("he_") and "siamfc" not in n and n not in ON_SCALES]
 
 

@@ -96,7 +96,7 @@ def test_gradients(transforms: TransformSet) -> None:
 
 @pytest.mark.usefixtures("unchecked_annotations")
 class TestErrors:
-    @pytest.mark.parametrize("angles", [0, True, [], "90", [float("nan")]], ids=repr)
+    @pytest.mark.parametrize("angles", [0, True, [], "90", [float("nan")], 45.0, ["45"], torch.ones(2)], ids=repr)
     def test_angles(self, angles: object) -> None:
         with pytest.raises(ConfigError, match="angles="):
             rotations(angles)  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ class TestErrors:
         with pytest.raises(ConfigError, match="mode='cubic' is not known"):
             rotations(4, mode="cubic")
 
-    @pytest.mark.parametrize("factors", [[], [0], [-1], "1", [float("inf")]], ids=repr)
+    @pytest.mark.parametrize("factors", [[], [0], [-1], "1", [float("inf")], 0.5, ["0.5"], torch.ones(2)], ids=repr)
     def test_factors(self, factors: object) -> None:
         with pytest.raises(ConfigError, match="give a list of positive numbers"):
             scalings(factors)  # type: ignore[arg-type]
