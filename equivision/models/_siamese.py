@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError, GroupMismatchError
+from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional import cross_correlation, rotate
 from equivision.groups import PlanarGroup, planar
 from equivision.implicit._groups import FeatureGroups
@@ -39,6 +39,7 @@ class SiameseNetwork(nn.Module):
     Raises:
         GroupMismatchError: the group is no C_n, or the features lie on another group.
         ConfigError: scale or stride are not positive.
+        ShapeError: (when called) a template that is not square where it is turned by 90 degrees.
 
     Source: Bertinetto et al. 2016 (SiamFC), eq. 2; Gupta et al. 2021 (RE-SiamNet), section 3.
 
@@ -114,6 +115,11 @@ def turned_templates(
         raise GroupMismatchError(
             f"the backbone gives features on {features.shape[2]} slots, but group={group.name} has {group.order} "
             "elements: search for templates over the group of the backbone"
+        )
+    if group.order % 4 == 0 and features.shape[-1] != features.shape[-2]:
+        raise ShapeError(
+            f"the features of the template are {features.shape[-2]} x {features.shape[-1]}, and group={group.name} "
+            "turns them by 90 degrees: give square templates"
         )
     copies = []
     for g in range(group.order):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import equivision as ev
-from equivision.errors import ConfigError, GridError, GroupMismatchError
+from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.groups import cyclic
 from equivision.implicit import FeatureGroupPool
 from equivision.models import SiameseNetwork, create_model
@@ -178,6 +178,11 @@ class TestErrors:
         net = SiameseNetwork(create_model("re_siamfc", width=2).backbone, group="C2")
         with pytest.raises(GroupMismatchError, match="features on 4 slots, but group=C2 has 2 elements"):
             net(*(picture.float() for picture in pictures()))
+
+    def test_templates_that_are_not_square(self) -> None:
+        for name, width in (("re_siamfc", 2), ("ien_siamfc", 2)):
+            with pytest.raises(ShapeError, match="of the template are 6 x 7, and group=C4 turns them by 90 degrees"):
+                create_model(name, width=width).templates(torch.zeros(1, 3, 127, 135))
 
     @pytest.mark.parametrize("options", [{"scale": 0.0}, {"scale": float("inf")}, {"stride": 0}], ids=str)
     def test_numbers(self, options: dict[str, float]) -> None:
