@@ -37,8 +37,8 @@ class ImplicitTraining(Callback):
         mask: where maps are compared if motions lose pixels.
 
     Raises:
-        ConfigError: an argument is not valid; when training begins: the task is no ClassificationTask, or a layer is
-            not in the network.
+        ConfigError: an argument is not valid; when training begins: the task is no ClassificationTask, it has an
+            objective already, or a layer is not in the network.
 
     Source: IEN, equation 8 and section 4.
 
@@ -69,11 +69,20 @@ class ImplicitTraining(Callback):
                 f"ImplicitTraining is for ClassificationTask, not for {type(pl_module).__name__}: for other training, "
                 "use equivision.implicit.ImplicitEquivariance in your own training_step"
             )
+        if pl_module.objective is not None:
+            raise ConfigError(
+                "the task has an objective already, as that of a second ImplicitTraining: give one, with all motions"
+            )
         pl_module.objective = self.objective(pl_module)
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Leave the task as it was."""
         pl_module.objective = None
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Leave the task as it was, too, where training is broken off."""
+        if isinstance(getattr(pl_module, "objective", None), ImplicitObjective):
+            pl_module.objective = None
 
     def objective(self, task: ClassificationTask) -> "ImplicitObjective":
         """What a training step of this task asks for."""

@@ -85,6 +85,25 @@ class TestErrors:
         with pytest.raises(ConfigError, match="'conv' is not in Sequential"):
             trainer.fit(task, make.loader(8, 4))
 
+    def test_two_callbacks(self, tmp_path: Path) -> None:
+        callbacks = [ImplicitTraining(layers=["0"]), ImplicitTraining(layers=["2"])]
+        task = ClassificationTask(network())
+        with pytest.raises(ConfigError, match="the task has an objective already"):
+            make.trainer(tmp_path, max_epochs=1, callbacks=callbacks).fit(task, make.loader(8, 4))
+        assert task.objective is None
+
+    def test_training_that_is_broken_off_leaves_no_trace(self, tmp_path: Path) -> None:
+        class Stop(lightning.Callback):
+            def on_train_batch_end(self, *_: object) -> None:
+                raise RuntimeError("power cut")
+
+        task = ClassificationTask(network())
+        with pytest.raises(RuntimeError, match="power cut"):
+            make.trainer(tmp_path, max_epochs=1, callbacks=[ImplicitTraining(layers=["0"]), Stop()]).fit(
+                task, make.loader(8, 4)
+            )
+        assert task.objective is None
+
     def test_another_task(self, tmp_path: Path) -> None:
         callback = ImplicitTraining(layers=["0"])
         with pytest.raises(ConfigError, match="ImplicitTraining is for ClassificationTask, not for LightningModule"):
