@@ -1,6 +1,7 @@
 """``equivision track``: videos and the checkpoint of a tracker in; boxes, scores and contact sheets out."""
 
 import csv
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -70,12 +71,15 @@ def run(command: str, arguments: list[str]) -> int:
 
 def _named_apart(sequences: Sequence[TrackingSequence]) -> list[TrackingSequence]:
     """Sequences of the same name in several folders get numbers, as each has files of its own."""
-    seen: dict[str, int] = {}
+    taken = {sequence.name for sequence in sequences}
+    seen: set[str] = set()
     named = []
     for sequence in sequences:
-        seen[sequence.name] = seen.get(sequence.name, 0) + 1
-        number = seen[sequence.name]
-        named.append(sequence if number == 1 else replace(sequence, name=f"{sequence.name} ({number})"))
+        numbered = (f"{sequence.name} ({number})" for number in itertools.count(2))
+        name = next(name for name in numbered if name not in taken) if sequence.name in seen else sequence.name
+        seen.add(sequence.name)
+        taken.add(name)
+        named.append(replace(sequence, name=name))
     return named
 
 
@@ -92,9 +96,14 @@ def _write_boxes(path: Path, track: Track, step: float) -> None:
 
 def _table(report: TrackingReport) -> str:
     rows = [
-        [one.name, str(one.frames), f"{one.success:.3f}", f"{one.precision:.3f}", f"{one.frames_per_second:.1f}"]
+        [one.name, str(one.frames), f"{one.success:.3f}", f"{one.precision:.3f}", _rate(one.frames_per_second)]
         for one in report.sequences
     ]
     total = str(sum(one.frames for one in report.sequences))
-    means = [f"{report.success:.3f}", f"{report.precision:.3f}", f"{report.frames_per_second:.1f}"]
+    means = [f"{report.success:.3f}", f"{report.precision:.3f}", _rate(report.frames_per_second)]
     return columns(["sequence", "frames", "success", "precision", "frames/s"], [*rows, ["mean", total, *means]])
+
+
+def _rate(frames_per_second: float) -> str:
+    """A dash for sequences of one frame, in which nothing was searched for."""
+    return "-" if math.isnan(frames_per_second) else f"{frames_per_second:.1f}"

@@ -164,7 +164,7 @@ def rotating(sequence: TrackingSequence, degrees_per_frame: float = 0.5) -> Trac
         sequence,
         name=f"{sequence.name} turning",
         boxes=hull(turned),
-        read=_Turned(sequence, degrees_per_frame, canvas),
+        read=_Turned(sequence, degrees_per_frame, (height, width), canvas),
         corners=turned,
     )
 
@@ -175,11 +175,17 @@ class _Turned:
 
     sequence: TrackingSequence
     degrees_per_frame: float
+    size: tuple[int, int]
     canvas: tuple[int, int]
 
     def __call__(self, index: int) -> Image:
         image = self.sequence.frame(index).float()
         height, width = image.shape[1:]
+        if (height, width) != self.size:
+            raise DataError(
+                f"frame {index} of {self.sequence.name!r} is {height} x {width}, the first is {self.size[0]} x "
+                f"{self.size[1]}: a sequence is turned if all its frames are of one size"
+            )
         fill = image.mean((1, 2), keepdim=True)
         top, left = (self.canvas[0] - height) // 2, (self.canvas[1] - width) // 2
         surround = (left, self.canvas[1] - width - left, top, self.canvas[0] - height - top)

@@ -1,10 +1,12 @@
 """How well a tracker follows, sequence by sequence."""
 
 import json
+import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from equivision._files import atomic_write
 from equivision.data import TrackingSequence
@@ -22,7 +24,7 @@ class SequenceScore:
         frames: their number.
         success: area under the success curve (:func:`success_auc`).
         precision: fraction of frames with the centre at most 20 pixels off.
-        frames_per_second: of the tracker.
+        frames_per_second: of the tracker; not a number for a sequence of one frame, in which nothing is searched for.
     """
 
     name: str
@@ -55,18 +57,23 @@ class TrackingReport:
 
     @property
     def frames_per_second(self) -> float:
-        """Mean over the sequences."""
-        return statistics.fmean(one.frames_per_second for one in self.sequences)
+        """Mean over the sequences of more than one frame; not a number if there is none."""
+        rates = [one.frames_per_second for one in self.sequences if not math.isnan(one.frames_per_second)]
+        return statistics.fmean(rates) if rates else math.nan
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values: the means, and a list of the sequences."""
+        """Plain values: the means, and a list of the sequences. None stands for what is not a number, as in JSON."""
         means = {name: getattr(self, name) for name in ("success", "precision", "frames_per_second")}
-        return {**means, "sequences": [asdict(one) for one in self.sequences]}
+        return {**_plain(means), "sequences": [_plain(asdict(one)) for one in self.sequences]}
 
     def to_json(self, path: str | Path) -> None:
         """Write :meth:`to_dict` to a file, complete or not at all."""
         with atomic_write(path, "w", encoding="utf-8") as file:
             file.write(json.dumps(self.to_dict(), indent=1) + "\n")
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
 def score(sequence: TrackingSequence, track: Track) -> SequenceScore:
@@ -92,7 +99,7 @@ def evaluate(
         on_sequence: called with every sequence and what was found in it, as to draw or to write it.
 
     Raises:
-        DataError: there is no sequence, or a frame cannot be read.
+        DataError: there is no sequence, a frame cannot be read, or a target is never visible.
 
     Source: Wu, Lim and Yang, Object tracking benchmark, 2015 (one-pass evaluation).
 
@@ -105,6 +112,8 @@ def evaluate(
     """
     scores = []
     for sequence in sequences:
+        if sequence.visible is not None and not sequence.visible.any():
+            raise DataError(f"{sequence!r}: its target is never visible, so there is nothing to compare; leave it out")
         track = tracker.track(sequence)
         scores.append(score(sequence, track))
         if on_sequence is not None:

@@ -55,6 +55,8 @@ def balanced_logistic_loss(
             f"response has shape {tuple(response.shape)}, labels {tuple(labels.shape)}: both must be "
             "[batch, height, width]"
         )
+    if response.dtype in (torch.float16, torch.bfloat16):
+        response = response.float()  # the sum does not fit into half precision
     losses = F.softplus(torch.where(labels, -response, response))
     total = losses.new_zeros(len(response))
     for chosen in (labels, ~labels):

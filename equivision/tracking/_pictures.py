@@ -14,6 +14,7 @@ from equivision._files import replacing
 from equivision.data import TrackingSequence
 from equivision.data._extras import require
 from equivision.errors import ConfigError, ShapeError
+from equivision.nn._base import check_count
 
 Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
 
@@ -41,7 +42,7 @@ def contact_sheet(
         The sheet, a ``PIL.Image.Image``.
 
     Raises:
-        ConfigError: count is not positive.
+        ConfigError: count or width are not positive, or the ending of path is not known.
         ShapeError: a track does not have one box for each frame.
         MissingExtraError: pillow is not installed.
 
@@ -50,8 +51,8 @@ def contact_sheet(
     >>> contact_sheet(sequence, {"truth": sequence.boxes}, count=4).size
     (964, 201)
     """
-    if count < 1:
-        raise ConfigError(f"count={count}: a sheet needs at least one frame")
+    check_count("count", count)
+    check_count("width", width)
     _check(sequence, tracks)
     at = torch.linspace(0, len(sequence) - 1, min(count, len(sequence))).round().int().tolist()
     pictures = [_frame(sequence, tracks, index, width) for index in at]
@@ -94,8 +95,10 @@ def write_video(
         ShapeError: a track does not have one box for each frame.
         MissingExtraError: pillow is not installed.
     """
-    if every < 1 or not frames_per_second > 0:
-        raise ConfigError(f"every={every}, frames_per_second={frames_per_second}: both must be positive")
+    check_count("width", width)
+    check_count("every", every)
+    if not 0 < frames_per_second < math.inf:
+        raise ConfigError(f"frames_per_second={frames_per_second}: give a positive number, such as 25")
     if Path(path).suffix.lower() not in _ANIMATED:
         raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_ANIMATED)}")
     _check(sequence, tracks)

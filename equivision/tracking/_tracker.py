@@ -13,6 +13,7 @@ from equivision._modes import evaluation_mode
 from equivision.data import TrackingSequence, context_side, crop_and_resize
 from equivision.errors import ConfigError, DataError, ShapeError
 from equivision.models import SiameseNetwork
+from equivision.nn._base import check_count
 
 Image = UInt8[Tensor, "3 height width"]
 
@@ -93,7 +94,7 @@ class SiameseTracker:
         turn_box: whether boxes are the hull of the turned box of the first frame; else they keep its shape.
 
     Raises:
-        ConfigError: an option is out of range.
+        ConfigError: an option is out of range, or the network is no SiameseNetwork.
 
     Source: Bertinetto et al. 2016 (SiamFC), section 4, with the numbers of its later code; for orientations Gupta et
     al. 2021 (RE-SiamNet), section 3.3.
@@ -122,13 +123,15 @@ class SiameseTracker:
         max_turn: int | None = None,
         turn_box: bool = False,
     ) -> None:
+        if not isinstance(net, SiameseNetwork):
+            raise ConfigError(f"net={type(net).__name__}: give a SiameseNetwork, such as re_siamfc()")
         _check_sizes(template_size, search_size, upsampling, num_scales)
         for name, value in (("window", window), ("scale_penalty", scale_penalty), ("scale_rate", scale_rate)):
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name}={value}: give a number from 0 to 1")
         if not 1 <= scale_step < 2:
             raise ConfigError(f"scale_step={scale_step}: give a ratio of at least 1 and below 2, such as 1.0375")
-        if max_turn is not None and max_turn < 0:
+        if max_turn is not None and (not isinstance(max_turn, int) or max_turn < 0):
             raise ConfigError(f"max_turn={max_turn}: give a number of steps from 0 on, or None for any")
         self.net = net
         self.template_size, self.search_size, self.upsampling = template_size, search_size, upsampling
@@ -167,6 +170,10 @@ class SiameseTracker:
             DataError: the network gives responses that are not finite.
         """
         _check_image(image)
+        if len(image) != len(state.fill):
+            raise ShapeError(
+                f"the frame has {len(image)} channel(s), the first one had {len(state.fill)}: give as many"
+            )
         side = context_side(*state.size) * self.search_size / self.template_size
         crops = [crop_and_resize(image, state.centre, side * s, self.search_size, state.fill) for s in self.scales]
         with evaluation_mode(self.net):
@@ -232,13 +239,12 @@ class SiameseTracker:
 
 
 def _check_sizes(template_size: int, search_size: int, upsampling: int, num_scales: int) -> None:
-    if not 0 < template_size <= search_size:
-        raise ConfigError(
-            f"template_size={template_size}, search_size={search_size}: give positive numbers, the second not smaller"
-        )
-    if upsampling < 1:
-        raise ConfigError(f"upsampling={upsampling}: give a whole number of at least 1")
-    if num_scales < 1 or num_scales % 2 == 0:
+    for name, value in (("template_size", template_size), ("search_size", search_size), ("num_scales", num_scales)):
+        check_count(name, value)
+    check_count("upsampling", upsampling)
+    if template_size > search_size:
+        raise ConfigError(f"template_size={template_size}, search_size={search_size}: the second must not be smaller")
+    if num_scales % 2 == 0:
         raise ConfigError(f"num_scales={num_scales}: give an odd number, so that the last scale is one of them")
 
 

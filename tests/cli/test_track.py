@@ -78,6 +78,21 @@ def test_boxes_scores_and_sheets(
         assert [float(first[key]) for key in ("x", "y", "width", "height")] == [30, 40, 32, 32]
 
 
+def test_names_that_are_taken_and_single_frames(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second "Walk" must not write over the files of a sequence that is called "Walk (2)"."""
+    for name in ("a/Walk", "b/Walk", "c/Walk (2)"):
+        write_otb(film(walk(1), [target()]), tmp_path / "videos" / name)
+    options = ["--ckpt_path", str(checkpoint), "--sequences", str(tmp_path / "videos"), "--output", str(tmp_path / "o")]
+    assert main(["track", *options]) == 0
+    assert sorted(path.stem for path in (tmp_path / "o").glob("*.csv")) == ["Walk", "Walk (2)", "Walk (3)"]
+    scores = json.loads((tmp_path / "o" / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert [one["name"] for one in scores["sequences"]] == ["Walk", "Walk (3)", "Walk (2)"]
+    assert scores["frames_per_second"] is None
+    assert "nan" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,11 @@ def test_turning_a_turning_sequence_keeps_the_hull_tight() -> None:
 def test_a_rate_must_be_finite() -> None:
     with pytest.raises(ConfigError, match="degrees_per_frame=inf"):
         rotating(in_memory(), math.inf)
+    mixed = replace(in_memory(), read=lambda i: torch.zeros(3, 40 + i, 60, dtype=torch.uint8))
+    turned = rotating(mixed, 1.0)
+    turned.frame(0)
+    with pytest.raises(DataError, match=r"frame 1 of .* is 41 x 60, the first is 40 x 60: a sequence is turned if all"):
+        turned.frame(1)
 
 
 @pytest.mark.data

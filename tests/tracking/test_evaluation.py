@@ -1,6 +1,7 @@
 """Scores by sequence, their means, and the file they go to."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,23 @@ def test_frames_without_the_target_do_not_count() -> None:
     assert seen.success > with_all.success
 
 
+def test_a_sequence_of_one_frame_has_no_rate(tmp_path: Path) -> None:
+    still, moving = film(walk(1), [target()], "still"), film(walk(3), [target()] * 3, "moving")
+    tracker = SiameseTracker(see_through())
+    report = evaluate(tracker, [still, moving])
+    assert math.isnan(report.sequences[0].frames_per_second)
+    assert report.frames_per_second == report.sequences[1].frames_per_second > 0
+    assert report.sequences[0].success == 20 / 21
+    report.to_json(tmp_path / "scores.json")
+    written = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
+    assert written["sequences"][0]["frames_per_second"] is None
+    assert math.isnan(evaluate(tracker, [still]).frames_per_second)
+
+
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(DataError, match="there is no sequence to evaluate the tracker on"):
         evaluate(SiameseTracker(see_through()), [])
     assert TrackingReport(()).sequences == ()
+    never = replace(film(walk(2), [target()] * 2), visible=torch.zeros(2, dtype=torch.bool))
+    with pytest.raises(DataError, match="its target is never visible, so there is nothing to compare"):
+        evaluate(SiameseTracker(see_through()), [never])

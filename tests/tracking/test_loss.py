@@ -62,6 +62,13 @@ def test_gradients_and_large_logits() -> None:
     assert balanced_logistic_loss(1e4 * response, labels).isfinite()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_does_not_overflow(dtype: torch.dtype) -> None:
+    response, labels = 1000 * torch.randn(2, 17, 17), torch.rand(2, 17, 17) < 0.5
+    exact = balanced_logistic_loss(response, labels).item()
+    assert balanced_logistic_loss(response.to(dtype), labels).item() == pytest.approx(exact, rel=0.01)
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     with pytest.raises(ShapeError, match=r"response has shape \(1, 2, 2\), labels \(1, 2, 3\)"):

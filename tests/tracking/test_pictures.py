@@ -1,5 +1,6 @@
 """Sheets and videos show the boxes where they are."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_videos(tmp_path: Path, ending: str) -> None:
 def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sequence = dark(3)
     good = {"truth": sequence.boxes}
-    with pytest.raises(ConfigError, match="count=0: a sheet needs at least one frame"):
+    with pytest.raises(ConfigError, match="count=0: give a whole number of at least 1"):
         contact_sheet(sequence, good, count=0)
     for track in (sequence.boxes[:2], sequence.boxes[:, :3]):
         with pytest.raises(ShapeError, match=r"tracks\['mine'\] has shape"):
@@ -92,8 +93,15 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         contact_sheet(sequence, good, tmp_path / "sheet.avi")
     with pytest.raises(ConfigError, match=r"an animated picture ends in .gif, .webp"):
         write_video(sequence, good, tmp_path / "video.avi")
-    with pytest.raises(ConfigError, match=r"every=0, frames_per_second=25.0: both must be positive"):
+    with pytest.raises(ConfigError, match="every=0: give a whole number of at least 1"):
         write_video(sequence, good, tmp_path / "video.gif", every=0)
+    for rate in (0.0, math.inf, math.nan):
+        with pytest.raises(ConfigError, match=rf"frames_per_second={rate}: give a positive number"):
+            write_video(sequence, good, tmp_path / "video.gif", frames_per_second=rate)
+    with pytest.raises(ConfigError, match="width=0: give a whole number of at least 1"):
+        contact_sheet(sequence, good, width=0)
+    with pytest.raises(ConfigError, match="width=0: give a whole number of at least 1"):
+        write_video(sequence, good, tmp_path / "video.gif", width=0)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MissingExtraError, match="drawing boxes on frames needs the package 'pillow'"):
         contact_sheet(sequence, good)

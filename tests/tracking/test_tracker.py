@@ -191,9 +191,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"template_size": 0}, "template_size=0, search_size=255: give positive numbers"),
-            ({"search_size": 100}, "template_size=127, search_size=100: .* the second not smaller"),
+            ({"template_size": 0}, "template_size=0: give a whole number of at least 1"),
+            ({"search_size": 100}, "template_size=127, search_size=100: the second must not be smaller"),
             ({"upsampling": 0}, "upsampling=0: give a whole number of at least 1"),
+            ({"upsampling": 1.5}, "upsampling=1.5: give a whole number of at least 1"),
+            ({"max_turn": 1.5}, "max_turn=1.5: give a number of steps from 0 on"),
             ({"num_scales": 2}, "num_scales=2: give an odd number"),
             ({"window": 1.5}, "window=1.5: give a number from 0 to 1"),
             ({"scale_penalty": -1.0}, "scale_penalty=-1.0: give a number from 0 to 1"),
@@ -217,6 +219,14 @@ class TestErrors:
                 tracker.init(wrong, (10.0, 10.0, 20.0, 20.0))
             with pytest.raises(ShapeError, match=r"the frame is .*: give bytes"):
                 tracker.update(wrong, state)
+
+    def test_other_networks_and_frames(self) -> None:
+        with pytest.raises(ConfigError, match=r"net=Identity: give a SiameseNetwork, such as re_siamfc\(\)"):
+            SiameseTracker(nn.Identity())  # type: ignore[arg-type]
+        tracker, frame = SiameseTracker(see_through()), torch.zeros(3, 60, 60, dtype=torch.uint8)
+        state = tracker.init(frame, (10.0, 10.0, 20.0, 20.0))
+        with pytest.raises(ShapeError, match=r"the frame has 1 channel\(s\), the first one had 3"):
+            tracker.update(frame[:1], state)
 
     def test_broken_weights(self) -> None:
         net = see_through()
