@@ -48,8 +48,9 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def dtype_of(model: nn.Module) -> torch.dtype:
-    """The dtype of the first floating-point tensor of the network; torch's default if it has none."""
-    return next((tensor.dtype for tensor in _tensors(model) if tensor.is_floating_point()), torch.get_default_dtype())
+    """The dtype of the first floating-point parameter, else of another tensor; torch's default if there is none."""
+    tensors = (*model.parameters(), *_tensors(model))
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.get_default_dtype())
 
 
 @contextmanager

@@ -97,8 +97,13 @@ def images_of(module: Any, variant: str | None, number: int) -> tuple[Tensor, Te
     """The first test images of a data module, with their classes.
 
     Raises:
-        ConfigError: it has no such variant.
+        ConfigError: it has no test images, or no such variant.
     """
+    if type(module).test_dataloader is lightning.LightningDataModule.test_dataloader:
+        raise ConfigError(
+            f"{type(module).__name__} has no test images: audit and export are for networks that classify images; "
+            "trackers are tried with equivision track"
+        )
     module.prepare_data()
     module.setup("test")
     names, loaders = tuple(getattr(module, "test_names", ())), module.test_dataloader()

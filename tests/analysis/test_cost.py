@@ -253,6 +253,10 @@ def test_dtype_of_the_input() -> None:
     report = cost(nn.Embedding(10, 6), (5,), dtype=torch.long)
     assert (report.parameters, report.layers[0].output_shapes) == (60, ((1, 5, 6),))
     assert cost(nn.Conv2d(1, 1, 1).half(), (1, 2, 2)).dtype == "float16"
+    net = nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 1))
+    net[0].register_buffer("exact", torch.zeros(1, dtype=torch.float64))  # as tables that layers keep
+    assert cost(net, (1, 2, 2)).dtype == "float32"
+    assert cost(ev.create_model("dss", width=2), (1, 28, 28)).dtype == "float32"
 
 
 def test_weights_that_are_computed() -> None:

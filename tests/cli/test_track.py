@@ -143,6 +143,9 @@ def test_from_training_to_tracks(videos: Path, tmp_path: Path, capsys: pytest.Ca
     assert "loss" in capsys.readouterr().out
     assert main(["test", "--run_dir", str(run)]) == 2
     assert "a tracker is tested on sequences: equivision track --run_dir" in capsys.readouterr().err
+    for command in (["audit", "--group", "C4"], ["export", "--output", str(tmp_path / "net.onnx")]):
+        assert main([*command, "--run_dir", str(run)]) == 2
+        assert "SyntheticTrackingDataModule has no test images: audit and export are for" in capsys.readouterr().err
     output = tmp_path / "tracks"
     assert main(["track", "--run_dir", str(run), "--sequences", str(videos / "Stand"), "--output", str(output)]) == 0
     assert (output / "Stand.csv").is_file()
