@@ -77,7 +77,9 @@ class ImplicitEquivariance:
 
     Raises:
         ConfigError: a layer is not in the network, or an argument is not valid.
-        ShapeError: (when called) what :meth:`__call__` says.
+        ShapeError: (when called) the images are no batch of floats; a layer gives what cannot be moved or grouped, does
+            not run exactly once, or a later layer changes its output in place, as ``ReLU(inplace=True)`` does; the
+            network gives other than tensors, or tuples, lists and dictionaries of them.
 
     Source: IEN, equations 6 to 8.
 

@@ -75,7 +75,8 @@ class TrackingTask(TaskBase):
         super().__init__()
         arguments = model_arguments(group, width, model_args)
         _check_recipe(radius, equivariance, lr, momentum, weight_decay)
-        self.model = _tracker(build_model(model, arguments, in_channels=in_channels))
+        name = model if isinstance(model, str) else type(model).__name__
+        self.model = _tracker(build_model(model, arguments, in_channels=in_channels), name)
         if equivariance is not None and not self.model.feature_groups:
             raise ConfigError(
                 f"equivariance={equivariance}: the network has no feature_groups, so there is no layer to learn it in: "
@@ -158,7 +159,7 @@ def turn_offsets(offset: Float[Tensor, "batch 2"], turns: Int64[Tensor, " batch"
     return torch.stack(rows)
 
 
-def _tracker(model: nn.Module) -> SiameseNetwork:
+def _tracker(model: nn.Module, name: str) -> SiameseNetwork:
     """The model, if it is one.
 
     Raises:
@@ -166,7 +167,7 @@ def _tracker(model: nn.Module) -> SiameseNetwork:
     """
     if not isinstance(model, SiameseNetwork):
         raise ConfigError(
-            f"model={type(model).__name__} is no tracker: choose siamfc, re_siamfc, ien_siamfc or het_siamfc, or give "
+            f"model={name!r} is no tracker: choose siamfc, re_siamfc, ien_siamfc or het_siamfc, or give "
             "a SiameseNetwork"
         )
     return model

@@ -159,7 +159,7 @@ def test_a_checkpoint_gives_the_task_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "p4cnn"}, "model=RotatedMNISTNet is no tracker: choose siamfc"),
+        ({"model": "p4cnn"}, "model='p4cnn' is no tracker: choose siamfc"),
         ({"model": "siam"}, "model 'siam' is not known"),
         ({"model": "siamfc", "model_args": {"depth": 3}}, "has no argument 'depth'"),
         ({"model_args": {"width": "wide"}}, "width='wide': give a whole number"),
