@@ -6,6 +6,7 @@ from torch import Tensor
 
 from equivision.audit._errors import Errors
 from equivision.audit._layers import predictions_of
+from equivision.audit._masks import MaskMeter, Masks, rotate_mask
 from equivision.audit._moves import Move, disk, nearest_rotation, rotate_feature
 from equivision.audit._report import AngleResult
 from equivision.audit._run import Runner
@@ -25,13 +26,14 @@ def measure_angles(
     runner: Runner,
     images: Float[Tensor, "batch channel height width"],
     labels: Tensor | None,
+    masks: Masks | None,
     angles: tuple[float, ...],
     group: PlanarGroup,
     move: Move,
     batch_size: int,
 ) -> tuple[AngleResult, ...]:
-    """Error, consistency and accuracy by angle, inputs and dense outputs masked to their inscribed disks."""
-    errors = [Errors() for _ in angles]
+    """Error, consistency, accuracy and masks by angle, inputs and dense outputs cut to their inscribed disks."""
+    errors, meters = [Errors() for _ in angles], [MaskMeter(masks) for _ in angles]
     classes: list[list[Tensor | None]] = [[] for _ in angles]
     upright: list[Tensor | None] = []
     plane = Move("plane", "images", lambda x, g: act(x, g, group))
@@ -45,9 +47,10 @@ def measure_angles(
             y = runner(rotate_feature(x * window, degrees, group, plane) * window)
             errors[i].add(y * inside, rotate_feature(output, degrees, group, move) * inside)
             classes[i].append(predictions_of(y))
+            meters[i].add(y, output, lambda mask, degrees=degrees: rotate_mask(mask, degrees, group), inside)
     reference = _joined(upright)
     results = []
-    for degrees, collected, found in zip(angles, errors, classes, strict=True):
+    for degrees, collected, found, meter in zip(angles, errors, classes, meters, strict=True):
         each, answers = collected.relative(), _joined(found)
         results.append(
             AngleResult(
@@ -57,6 +60,7 @@ def measure_angles(
                 mean_error=float(each.mean()),
                 consistency=None if answers is None or reference is None else share(answers == reference),
                 accuracy=None if answers is None or labels is None else share(answers == labels),
+                mask=meter.result(),
             )
         )
     return tuple(results)

@@ -15,11 +15,13 @@ from equivision.audit._check import (
     check_group,
     check_images,
     check_labels,
+    check_mask_classes,
+    check_masks,
     check_model,
     check_pooled,
 )
 from equivision.audit._gallery import make_gallery
-from equivision.audit._layers import ElementMeasurement, measure_elements, tolerance_of
+from equivision.audit._layers import ElementMeasurement, measure_elements, output_move, tolerance_of
 from equivision.audit._picture import image_picture
 from equivision.audit._report import AuditReport, ElementResult, WorstInput
 from equivision.audit._run import Runner
@@ -33,6 +35,8 @@ def audit(
     *,
     group: PlanarGroup | str,
     labels: Tensor | None = None,
+    masks: Tensor | None = None,
+    ignore_index: int | None = None,
     angles: Sequence[float | int] | None = None,
     layers: bool = True,
     batch_size: int = 32,
@@ -50,12 +54,18 @@ def audit(
     and compares ``f(g x)`` with ``g f(x)`` for the output and for every layer. The sweep rotates by any angle with
     bilinear interpolation inside the inscribed disk, and compares within that disk.
 
+    Maps ``[B, K, H, W]`` of the size of the images are also read as logits for every pixel, one map for each class, or
+    a single one that is above 0 in the mask: the audit then counts the pixels whose class does not move with the image
+    and, given true masks, the intersection over union (IoU) of each class.
+
     Args:
         model: any module from images to class scores ``[B, K]``, maps ``[B, C, H, W]`` or maps on the group
             ``[B, C, |G|, H, W]``.
         images: ``[N, C, H, W]``, scaled as the model expects them.
         group: C1, C2, C4, D1, D2 or D4, as a group or its name.
         labels: true classes ``[N]``, for the accuracies.
+        masks: true class of every pixel ``[N, H, W]``, for the IoU; instead of labels.
+        ignore_index: value in ``masks`` of pixels that do not count; None if all do.
         angles: degrees of the sweep, counter-clockwise; every 7.5 degrees by default, ``()`` for no sweep.
         layers: measure every layer too; this keeps the outputs of all layers for one batch.
         batch_size: images in one run.
@@ -72,9 +82,9 @@ def audit(
         The report; it prints as a table, and writes itself as JSON or as a page.
 
     Raises:
-        ShapeError: images, labels or the output have a shape that cannot be audited.
+        ShapeError: images, labels, masks or the output have a shape that cannot be audited.
         GroupMismatchError: the group does not map the pixel grid onto itself.
-        DataError: images or labels hold values that cannot be, or metrics is no table of a run.
+        DataError: images, labels or masks hold values that cannot be, or metrics is no table of a run.
         ConfigError: an option is out of range.
         EquivisionError: the model fails on the images, or its output is not finite; the message names the layer.
 
@@ -90,16 +100,20 @@ def audit(
     check_model(model)
     check_images(images, acting, picture)
     check_labels(labels, images)
+    check_masks(masks, ignore_index, labels, images)
     check_pooled(pooled_outputs, model)
     curves = () if metrics is None else training_curves(metrics)
     degrees = check_angles(EVERY_7_5_DEGREES if angles is None else angles)
     check_counts(batch_size=(batch_size, 1), num_worst=(num_worst, 0), num_pictures=(num_pictures, 0))
     runner = Runner(model, pooled_outputs)
     with evaluation_mode(model):
-        found = measure_elements(runner, images, acting, layers=layers, batch_size=batch_size)
+        first = runner(runner.load(images[:batch_size]))
+        move = output_move(model, first, acting)
+        judged = check_mask_classes(masks, ignore_index, first, move, images)
+        found = measure_elements(runner, images, acting, first, move, judged, layers=layers, batch_size=batch_size)
         truth = check_classes(labels, found)
-        sweep = measure_angles(runner, images, truth, degrees, acting, found.move, batch_size)
-        gallery = make_gallery(runner, images, picture, acting, found, truth, num_pictures)
+        sweep = measure_angles(runner, images, truth, judged, degrees, acting, move, batch_size)
+        gallery = make_gallery(runner, images, picture, acting, found, truth, judged, num_pictures)
     return AuditReport(
         model=name or type(model).__name__,
         group=acting.name,
@@ -133,6 +147,7 @@ def _elements(group: PlanarGroup, found: ElementMeasurement, labels: Tensor | No
             mean_error=float(errors.mean()),
             consistency=None if classes is None else share(classes[g] == classes[0]),
             accuracy=None if classes is None or labels is None else share(classes[g] == labels),
+            mask=found.masks[g].result(),
         )
         for g, errors in enumerate(found.errors)
     )
@@ -185,6 +200,8 @@ def _warnings(group: PlanarGroup, found: ElementMeasurement) -> tuple[str, ...]:
         notes.append(
             "The output is nearly the same for every image, and what ignores its input is equivariant for free."
         )
+    if found.masks[0].has_one_class:
+        notes.append("All pixels of the predicted masks are of one class: that they move along proves little.")
     off = [layer.name for layer in found.layers if (layer.max_error or 0.0) > layer.tolerance]
     if off and error <= tolerance:
         notes.append(

@@ -8,6 +8,8 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from equivision.audit._layers import ElementMeasurement
+from equivision.audit._masks import UNKNOWN, Masks
+from equivision.audit._moves import Move
 from equivision.errors import ConfigError, DataError, GroupMismatchError, ShapeError
 from equivision.groups import PlanarGroup, planar
 
@@ -72,8 +74,55 @@ def check_labels(labels: object, images: Tensor) -> None:
     if not isinstance(labels, Tensor) or labels.shape != images.shape[:1]:
         got = f"shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else f"type {type(labels).__name__}"
         raise ShapeError(f"labels has {got}: audit needs a tensor with one class for each of the {len(images)} images")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+    if not _is_whole(labels):
         raise DataError(f"labels are of {labels.dtype}: audit needs whole numbers, the classes")
+
+
+def _is_whole(values: Tensor) -> bool:
+    return not (values.is_floating_point() or values.is_complex() or values.dtype == torch.bool)
+
+
+def check_masks(masks: object, ignore_index: object, labels: object, images: Tensor) -> None:
+    """The masks are one class for each pixel, and are given instead of labels."""
+    if masks is None:
+        if ignore_index is not None:
+            raise ConfigError(f"ignore_index={ignore_index!r} is a value in masks, which are not given: give both")
+        return
+    if labels is not None:
+        raise ConfigError("labels and masks are both given: labels are for class scores, masks for maps of logits")
+    needed = (len(images), *images.shape[2:])
+    if not isinstance(masks, Tensor) or masks.shape != needed:
+        got = f"shape {tuple(masks.shape)}" if isinstance(masks, Tensor) else f"type {type(masks).__name__}"
+        raise ShapeError(f"masks has {got}: audit needs a tensor {needed} with one class for each pixel of the images")
+    if not _is_whole(masks):
+        raise DataError(f"masks are of {masks.dtype}: audit needs whole numbers, the classes of the pixels")
+    if ignore_index is not None and (isinstance(ignore_index, bool) or not isinstance(ignore_index, int)):
+        raise ConfigError(f"ignore_index={ignore_index!r}: give the whole number that marks pixels without a class")
+
+
+def check_mask_classes(
+    masks: Tensor | None, ignore_index: int | None, output: Tensor, move: Move, images: Tensor
+) -> Masks | None:
+    """What the masks of the network are measured by; None if its output is no masks."""
+    if move.action != "plane" or output.ndim != 4 or output.shape[-2:] != images.shape[-2:]:
+        if masks is not None:
+            raise ShapeError(
+                f"masks are given, but the output of shape {tuple(output.shape)} is no maps of logits [batch, classes, "
+                f"{images.shape[-2]}, {images.shape[-1]}] of the size of the images: enlarge it, or leave masks out"
+            )
+        return None
+    classes = max(2, output.shape[1])
+    if masks is None:
+        return Masks(classes, None)
+    truth = masks.cpu().long()
+    known = torch.ones_like(truth, dtype=torch.bool) if ignore_index is None else truth != ignore_index
+    low, high = (int(truth[known].min()), int(truth[known].max())) if known.any() else (0, 0)
+    if low < 0 or high >= classes:
+        raise DataError(
+            f"masks hold values from {low} to {high}, but the model has {classes} classes, 0 to {classes - 1}: name "
+            "the value of pixels without a class as ignore_index"
+        )
+    return Masks(classes, truth.where(known, torch.full_like(truth, UNKNOWN)))
 
 
 def check_classes(labels: Tensor | None, found: ElementMeasurement) -> Int[Tensor, " images"] | None:

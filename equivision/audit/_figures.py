@@ -102,18 +102,18 @@ def _thumbnail(degrees: int, picture: str, series: Sequence[Series]) -> str:
     )
 
 
-def curves(series: Sequence[Series], *, label: str) -> str:
-    """Shares (0 to 100 %) by angle, 0 to 360 degrees."""
+def curves(series: Sequence[Series], *, label: str, top_value: float = 1.0) -> str:
+    """Shares (0 to ``top_value``, 100 % by default) by angle, 0 to 360 degrees."""
     left, top, width, height = 44.0, 12.0, 480.0, 168.0
 
     def place(degrees: float, value: float) -> tuple[float, float]:
-        return left + width * degrees / 360, top + height * (1 - value)
+        return left + width * degrees / 360, top + height * (1 - value / top_value)
 
     parts = [f'<svg class="chart" viewBox="0 0 540 208" role="img" aria-label="{escape(label)}">']
-    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for value in (part * top_value for part in (0.0, 0.25, 0.5, 0.75, 1.0)):
         _, y = place(0.0, value)
         parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" class="ring"/>')
-        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" class="tick end">{value:.0%}</text>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" class="tick end">{100 * value:g}%</text>')
     marked = frozenset().union(*(line.marked for line in series))
     for degrees in map(float, range(0, 361, 45)):
         x, _ = place(degrees, 0.0)

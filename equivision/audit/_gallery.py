@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.audit._layers import ElementMeasurement
+from equivision.audit._masks import Masks, masks_of, move_mask
 from equivision.audit._moves import Move, declared_groups, move_of
-from equivision.audit._picture import image_picture, picture
-from equivision.audit._report import Gallery, LayerPictures
+from equivision.audit._picture import LARGEST_MASK, Picture, class_picture, image_picture, marked_picture, picture
+from equivision.audit._report import Gallery, LayerPictures, MaskPictures
 from equivision.audit._run import Runner, watch
 from equivision.functional import act
 from equivision.groups import PlanarGroup
@@ -24,16 +25,33 @@ WRITTEN = "kernels written for this image"
 
 def make_gallery(
     runner: Runner, images: Tensor, index: int, group: PlanarGroup, found: ElementMeasurement, labels: Tensor | None,
-    number: int,
+    masks: Masks | None, number: int,
 ) -> Gallery:  # fmt: skip
     """Run one image under every element and draw ``number`` layers, spread over the depth of the network."""
-    classes = found.predictions
+    classes, x = found.predictions, runner.load(images[index : index + 1])
     return Gallery(
         index=index,
         image=image_picture(images[index]),
         predictions=None if classes is None else tuple(int(each[index]) for each in classes),
         label=None if labels is None else int(labels[index]),
-        layers=_pictures(runner, runner.load(images[index : index + 1]), group, number) if number else (),
+        layers=_pictures(runner, x, group, number) if number else (),
+        masks=_mask_pictures(runner, x, image_picture(images[index], LARGEST_MASK), index, group, masks),
+    )
+
+
+def _mask_pictures(
+    runner: Runner, x: Tensor, image: Picture, index: int, group: PlanarGroup, masks: Masks | None
+) -> MaskPictures | None:
+    """The masks of one image under every element."""
+    if masks is None or masks.num_classes > 255:
+        return None
+    found = [masks_of(runner(act(x, g, group))) for g in range(group.order)]
+    return MaskPictures(
+        num_classes=masks.num_classes,
+        image=image,
+        predicted=tuple(class_picture(mask[0]) for mask in found),
+        differences=tuple(marked_picture((mask != move_mask(found[0], g, group))[0]) for g, mask in enumerate(found)),
+        truth=None if masks.truth is None else class_picture(masks.truth[index]),
     )
 
 

@@ -1,6 +1,6 @@
 """One self-contained page for one report or several: no network, no scripts, readable in light and dark."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ import numpy as np
 
 from equivision.audit._figures import Series, by_epoch, curves, polar
 from equivision.audit._json import write_atomically
+from equivision.audit._overlay import CLASS_COLOURS, DIFFERENCE_COLOUR, differences, overlay
 from equivision.audit._picture import DIFFERENCE_COLOURS, MAP_COLOURS, Bytes, Picture, png
-from equivision.audit._report import APPROXIMATE, AuditReport, LayerResult
+from equivision.audit._report import APPROXIMATE, AngleResult, AuditReport, LayerResult, MaskResult
 from equivision.audit._text import (
     ACTION_WORDS,
+    MOST_CLASSES,
     describe_element,
     describe_group,
     number,
@@ -81,14 +83,6 @@ def _page(named: dict[str, AuditReport]) -> dict[str, Any]:
     )
     thumbnail = png(first.gallery.image.array)
     spreads = [report.spread for report in named.values() if report.spread]
-    charts = [
-        {"title": heading, "note": note, "svg": curves(lines, label=f"{heading}, from 0 to 360 degrees")}
-        for heading, field, note in (
-            ("Accuracy", "accuracy", "Share of the images that are classified correctly."),
-            ("Same answer as upright", "consistency", "Share of the images whose predicted class does not change."),
-        )
-        if (lines := [s for i, (n, r) in enumerate(named.items()) if (s := _shares(i, n, r, field))])
-    ]
     return {
         "views": views,
         "groups": sorted({(r.group, describe_group(r.planar_group), len(r.elements)) for r in named.values()}),
@@ -97,11 +91,47 @@ def _page(named: dict[str, AuditReport]) -> dict[str, Any]:
             [s for s in sweeps if s.points], tolerance=max(r.tolerance for r in named.values()),
             spread=max(spreads, default=None), thumbnail=thumbnail, label=label,
         ) if any(s.points for s in sweeps) else "",
-        "charts": charts,
+        "charts": _charts(named),
         "approximate": APPROXIMATE,
         "narrow": all(len(r.elements) <= 4 for r in named.values()),
         "has_classes": first.stable is not None,
+        "has_truth": any(r.mean_iou is not None for r in named.values()),
+        "mask_colours": _mask_colours(named),
+        "difference_colour": DIFFERENCE_COLOUR,
     }  # fmt: skip
+
+
+#: What is drawn by angle where it was measured: heading, where it stands, a note.
+_CHARTS: tuple[tuple[str, Callable[[AngleResult], float | None], str], ...] = (
+    ("Accuracy", lambda a: a.accuracy, "Share of the images that are classified correctly."),
+    ("Same answer as upright", lambda a: a.consistency, "Share of the images whose predicted class does not change."),
+    ("Mean IoU", lambda a: a.mask and a.mask.mean_iou,
+     "Intersection over union with the true masks within the disk, averaged over the classes other than 0."),
+    ("Mask error", lambda a: a.mask and a.mask.error,
+     "Share of the pixels within the disk whose predicted class does not turn with the image."),
+)  # fmt: skip
+
+
+def _charts(named: dict[str, AuditReport]) -> list[dict[str, str]]:
+    """Shares by angle; those of an error, which should be small, on a scale that shows it."""
+    charts = []
+    for heading, read, note in _CHARTS:
+        lines = [line for i, (n, r) in enumerate(named.items()) if (line := _shares(i, n, r, read))]
+        if not lines:
+            continue
+        highest = max(value for line in lines for _, value in line.points)
+        top = next(t for t in (0.04, 0.1, 0.2, 0.4, 1.0) if highest <= t) if heading == "Mask error" else 1.0
+        svg = curves(lines, label=f"{heading}, from 0 to 360 degrees", top_value=top)
+        charts.append({"title": heading, "note": note, "svg": svg})
+    return charts
+
+
+def _mask_colours(named: dict[str, AuditReport]) -> list[tuple[str, str]]:
+    """The classes and their colours, for the legend; empty without masks."""
+    classes = max((r.gallery.masks.num_classes for r in named.values() if r.gallery.masks), default=0)
+    shown = list(enumerate(CLASS_COLOURS[: max(0, classes - 1)], start=1))
+    step = f" + {len(CLASS_COLOURS)} n" if classes - 1 > len(CLASS_COLOURS) else ""
+    return [(f"class {c}{step}", colour) for c, colour in shown]
 
 
 def _marked_words(report: AuditReport) -> str:
@@ -115,18 +145,18 @@ def _marked_words(report: AuditReport) -> str:
     return ", ".join(words) or "measured at 0 degrees only"
 
 
-def _by_angle(report: AuditReport, field: str) -> tuple[tuple[float, float], ...]:
-    values = {angle.degrees % 360: getattr(angle, field) for angle in report.angles}
+def _by_angle(report: AuditReport, read: Callable[[AngleResult], float | None]) -> tuple[tuple[float, float], ...]:
+    values = {angle.degrees % 360: read(angle) for angle in report.angles}
     return tuple(sorted((degrees, value) for degrees, value in values.items() if value is not None))
 
 
 def _series(colour: int, name: str, report: AuditReport) -> Series:
     marked = frozenset(angle.degrees % 360 for angle in report.angles if angle.on_group)
-    return Series(name, colour, _by_angle(report, "mean_error"), marked)
+    return Series(name, colour, _by_angle(report, lambda angle: angle.mean_error), marked)
 
 
-def _shares(colour: int, name: str, report: AuditReport, field: str) -> Series | None:
-    points = _by_angle(report, field)
+def _shares(colour: int, name: str, report: AuditReport, read: Callable[[AngleResult], float | None]) -> Series | None:
+    points = _by_angle(report, read)
     if not points:
         return None
     around = (*points, (360.0, points[0][1])) if points[0][0] == 0 else points
@@ -146,6 +176,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "moves": describe_group(group),
         "elements": [
             {"result": e, "words": describe_element(group, e.element), "grade": _grade(e.max_error, report.tolerance),
+             "iou": _overlaps(e.mask),
              "icon": png(moved(report.gallery.image.array, e.element, group))}
             for e in report.elements
         ],
@@ -155,6 +186,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "broken": report.first_broken_layer,
         "skipped": _skipped_before(report),
         "strip": _strip(report, group),
+        "masks": _mask_strip(report, group),
         "worst": [
             {"result": w, "words": describe_element(group, w.element),
              "icons": [png(moved(w.picture.array, g, group)) for g in range(group.order)]}
@@ -177,6 +209,12 @@ def _training(name: str, report: AuditReport) -> list[dict[str, str]]:
             )
             charts.append({"title": f"On the {words}", "svg": by_epoch(lines, label=label)})
     return charts
+
+
+def _overlaps(mask: MaskResult | None) -> str:
+    """The IoU of the single classes, if they are few."""
+    values = [] if mask is None or mask.iou is None else list(mask.iou)
+    return unbroken(" · ".join(map(percent, values))) if len(values) <= MOST_CLASSES else ""
 
 
 def _skipped_before(report: AuditReport) -> int:
@@ -240,6 +278,24 @@ def _strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any]:
         "rows": rows,
         "predictions": gallery.predictions,
         "label": gallery.label,
+    }
+
+
+def _mask_strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any] | None:
+    """The masks of one network, laid over the moved input: a column for every element."""
+    masks = report.gallery.masks
+    if masks is None:
+        return None
+    images = [moved(masks.image.array, g, group) for g in range(group.order)]
+    truths = [moved(masks.truth.array, g, group) for g in range(group.order)] if masks.truth else []
+    return {
+        "images": [png(image) for image in images],
+        "predicted": [png(overlay(i, p.array[..., 0])) for i, p in zip(images, masks.predicted, strict=True)],
+        "differences": [
+            png(differences(i, p.array[..., 0] > 0)) for i, p in zip(images, masks.differences, strict=True)
+        ],
+        "truth": [png(overlay(i, t[..., 0])) for i, t in zip(images, truths, strict=True)] if truths else None,
+        "errors": [element.mask.error for element in report.elements if element.mask is not None],
     }
 
 

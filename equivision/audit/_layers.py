@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equivision.audit._errors import Errors, Spread
+from equivision.audit._masks import MaskMeter, Masks, move_mask
 from equivision.audit._moves import Move, declared_groups, move_of
 from equivision.audit._report import LayerResult
 from equivision.audit._run import Pools, Runner, watch
@@ -47,6 +48,7 @@ class ElementMeasurement:
         spread: see :class:`~equivision.audit.AuditReport`.
         input_change: how much the images themselves change, at most, under the elements; 0 if they are symmetric.
         layers: results of the layers.
+        masks: for every element, what became of the masks.
     """
 
     errors: list[Float[Tensor, " images"]]
@@ -56,6 +58,7 @@ class ElementMeasurement:
     spread: float | None
     input_change: float
     layers: tuple[LayerResult, ...]
+    masks: list[MaskMeter]
 
 
 @dataclass
@@ -155,15 +158,26 @@ def predictions_of(output: Tensor) -> Int[Tensor, " batch"] | None:
 
 
 def measure_elements(
-    runner: Runner, images: Tensor, group: PlanarGroup, *, layers: bool, batch_size: int
-) -> ElementMeasurement:
-    """Run every batch once as it is and once moved by every element, the identity among them as a control."""
+    runner: Runner, images: Tensor, group: PlanarGroup, first: Tensor, move: Move, masks: Masks | None, *,
+    layers: bool, batch_size: int,
+) -> ElementMeasurement:  # fmt: skip
+    """Run every batch once as it is and once moved by every element, the identity among them as a control.
+
+    Args:
+        runner: the network.
+        images: what it is run on.
+        group: whose elements move them.
+        first: output of the first batch.
+        move: action on the output.
+        masks: what its masks are measured by; None if it is no masks.
+        layers: whether to compare every layer.
+        batch_size: images in one run.
+    """
     watcher = LayerWatch(runner.model, group, runner.pools) if layers else None
     errors = [Errors() for _ in range(group.order)]
     change = [Errors() for _ in range(group.order)]
     spread, classes = Spread(), [[] for _ in range(group.order)]
-    first = runner(runner.load(images[:batch_size]))
-    move = output_move(runner.model, first, group)
+    meters = [MaskMeter(masks) for _ in range(group.order)]
     for batch in images.split(batch_size):
         x = runner.load(batch)
         output = watcher.run_reference(runner, x) if watcher else runner(x)
@@ -180,6 +194,7 @@ def measure_elements(
             errors[g].add(y, expected)
             change[g].add(moved, x)
             classes[g].append(predictions_of(y))
+            meters[g].add(y, output, lambda mask, g=g: move_mask(mask, g, group))
     return ElementMeasurement(
         errors=[e.relative() for e in errors],
         predictions=None if classes[0][0] is None else [torch.cat(each) for each in classes],
@@ -188,4 +203,5 @@ def measure_elements(
         spread=spread.relative(),
         input_change=max(float(e.relative().max()) for e in change),
         layers=watcher.results() if watcher else (),
+        masks=meters,
     )

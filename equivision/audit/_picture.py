@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 #: Pictures larger than this are averaged down.
 LARGEST = 64
+#: Likewise pictures with masks, whose outlines are to be seen.
+LARGEST_MASK = 128
 
 Bytes = NDArray[np.uint8]
 
@@ -39,23 +41,46 @@ class Picture:
         return flat.reshape(self.height, self.width, self.channels)
 
 
-def picture(values: Float[Tensor, "channel height width"], low: float, high: float) -> Picture:
-    """Quantise values between ``low`` and ``high``; what lies outside is clipped, what is too large averaged down.
+def _fitting(values: Tensor, largest: int) -> tuple[int, int]:
+    """Height and width, at most ``largest``."""
+    return min(values.shape[-2], largest), min(values.shape[-1], largest)
 
-    Averaging over windows that are mirror images of each other commutes with quarter turns and reflections.
-    """
-    size = (min(values.shape[-2], LARGEST), min(values.shape[-1], LARGEST))
-    small = F.adaptive_avg_pool2d(values.detach().cpu().double(), size)
-    scaled = (small - low) / (high - low) if high > low else torch.zeros_like(small)
-    pixels = (255 * scaled).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+def _stored(pixels: Bytes) -> Picture:
     height, width, channels = pixels.shape
     return Picture(height, width, channels, base64.b64encode(pixels.tobytes()).decode("ascii"))
 
 
-def image_picture(image: Float[Tensor, "channel height width"]) -> Picture:
+def picture(values: Float[Tensor, "channel height width"], low: float, high: float, largest: int = LARGEST) -> Picture:
+    """Quantise values between ``low`` and ``high``; what lies outside is clipped, what is too large averaged down.
+
+    Averaging over windows that are mirror images of each other commutes with quarter turns and reflections.
+    """
+    small = F.adaptive_avg_pool2d(values.detach().cpu().double(), _fitting(values, largest))
+    scaled = (small - low) / (high - low) if high > low else torch.zeros_like(small)
+    return _stored((255 * scaled).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy())
+
+
+def class_picture(mask: Int64[Tensor, "height width"]) -> Picture:
+    """Classes below 255 as they are, -1 as 255; what is too large takes the class of most pixels of each window."""
+    size = _fitting(mask, LARGEST_MASK)
+    small, most = torch.zeros(size, dtype=torch.int64), torch.full(size, -1.0, dtype=torch.float64)
+    for value in mask.unique().tolist():
+        covered = F.adaptive_avg_pool2d((mask == value).cpu().double()[None], size)[0]
+        small, most = small.where(covered <= most, torch.full_like(small, value)), most.maximum(covered)
+    return _stored((small % 256).byte()[..., None].numpy())
+
+
+def marked_picture(marked: Bool[Tensor, "height width"]) -> Picture:
+    """255 where a pixel is marked; what is too large is marked where any pixel of a window is."""
+    small = F.adaptive_max_pool2d(marked.cpu().double()[None], _fitting(marked, LARGEST_MASK))
+    return picture(small, 0.0, 1.0, LARGEST_MASK)
+
+
+def image_picture(image: Float[Tensor, "channel height width"], largest: int = LARGEST) -> Picture:
     """An input as a picture: grey for one channel, colour for three, the mean of the channels otherwise."""
     shown = image if image.shape[0] in (1, 3) else image.mean(0, keepdim=True)
-    return picture(shown, float(shown.min()), float(shown.max()))
+    return picture(shown, float(shown.min()), float(shown.max()), largest)
 
 
 def png(pixels: UInt8[np.ndarray, "height width channels"]) -> str:

@@ -16,6 +16,28 @@ APPROXIMATE = 0.05
 
 
 @dataclass(frozen=True)
+class MaskResult:
+    """How the masks fare that dense logits ``[B, K, H, W]`` stand for, when the input is moved.
+
+    The class of a pixel is that of the largest logit; of a single map, class 1 where it is above 0.
+
+    Attributes:
+        error: share of the pixels of all images whose class does not move with the image.
+        iou: intersection over union with the true masks for each class, over all pixels of all images; None for a class
+            that is in neither. None without true masks.
+    """
+
+    error: float
+    iou: tuple[float | None, ...] | None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """The IoU averaged over the classes other than 0, the background; None where there is none."""
+        values = [value for value in (self.iou or ())[1:] if value is not None]
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
 class ElementResult:
     """What happens to the output when the input is moved by one element of the group.
 
@@ -27,6 +49,7 @@ class ElementResult:
         consistency: share of the images with the same predicted class as unmoved; None if the output is no class
             scores.
         accuracy: share of the images classified correctly; None without labels.
+        mask: the same for masks; None if the output is no dense logits of the size of the images.
     """
 
     element: int
@@ -35,6 +58,7 @@ class ElementResult:
     mean_error: float
     consistency: float | None
     accuracy: float | None
+    mask: MaskResult | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +69,7 @@ class AngleResult:
         degrees: counter-clockwise angle.
         on_group: whether the rotation is an element of the group, so that no interpolation is involved.
         max_error, mean_error, consistency, accuracy: as in :class:`ElementResult`, against the masked upright input.
+        mask: likewise, by the pixels inside the disk; masks are turned to the nearest pixel.
     """
 
     degrees: float
@@ -53,6 +78,7 @@ class AngleResult:
     mean_error: float
     consistency: float | None
     accuracy: float | None
+    mask: MaskResult | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +151,25 @@ class LayerPictures:
 
 
 @dataclass(frozen=True)
+class MaskPictures:
+    """The masks of one input while it moves, as class numbers.
+
+    Attributes:
+        num_classes: how many classes there are.
+        image: the input, in the size of the masks.
+        predicted: mask of the input moved by every element.
+        differences: 255 where this is not the mask of the unmoved input, moved.
+        truth: true mask of the unmoved input, 255 where it is not known; None without true masks.
+    """
+
+    num_classes: int
+    image: Picture
+    predicted: tuple[Picture, ...]
+    differences: tuple[Picture, ...]
+    truth: Picture | None
+
+
+@dataclass(frozen=True)
 class Gallery:
     """One input and the layers that watch it move.
 
@@ -134,6 +179,7 @@ class Gallery:
         predictions: predicted class under every element; None if the output is no class scores.
         label: the true class, if given.
         layers: a few layers.
+        masks: the masks; None if the output is no dense logits of the size of the images, or has over 255 classes.
     """
 
     index: int
@@ -141,6 +187,7 @@ class Gallery:
     predictions: tuple[int, ...] | None
     label: int | None
     layers: tuple[LayerPictures, ...]
+    masks: MaskPictures | None
 
 
 @dataclass(frozen=True)
@@ -227,6 +274,24 @@ class AuditReport:
     def rotated_accuracy(self) -> float | None:
         """Accuracy averaged over all measured angles; None without labels or angles."""
         values = [angle.accuracy for angle in self.angles if angle.accuracy is not None]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def mask_error(self) -> float | None:
+        """Largest share of pixels, over the elements, whose class does not move with the image; None without masks."""
+        errors = [element.mask.error for element in self.elements if element.mask is not None]
+        return max(errors) if errors else None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean IoU of the unmoved images, as in :class:`MaskResult`; None without true masks."""
+        mask = self.elements[0].mask
+        return None if mask is None else mask.mean_iou
+
+    @property
+    def rotated_mean_iou(self) -> float | None:
+        """Mean IoU averaged over all measured angles; None without true masks or angles."""
+        values = [a.mask.mean_iou for a in self.angles if a.mask is not None and a.mask.mean_iou is not None]
         return sum(values) / len(values) if values else None
 
     @property

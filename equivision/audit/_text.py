@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from equivision._text import grid
 from equivision.audit._moves import contains
-from equivision.audit._report import AuditReport, LayerResult, TrainingCurve
+from equivision.audit._report import (
+    AngleResult,
+    AuditReport,
+    ElementResult,
+    LayerResult,
+    MaskResult,
+    TrainingCurve,
+)
 from equivision.groups import PlanarGroup, inclusion
 
 #: What each action asks of an output.
@@ -131,14 +138,34 @@ def table(report: AuditReport) -> str:
     return "\n\n".join(parts)
 
 
+#: Columns for the IoU of single classes in a table that has to fit a console.
+MOST_CLASSES = 6
+
+
+def _answer_heads(mask: MaskResult | None) -> list[str]:
+    """The columns that judge classes, or else masks."""
+    if mask is None:
+        return ["same class", "accuracy"]
+    overlaps = mask.iou or ()
+    single = [f"IoU {c}" for c in range(len(overlaps))] if len(overlaps) <= MOST_CLASSES else []
+    return ["mask error", *(["mean IoU"] if overlaps else []), *single]
+
+
+def _answer_cells(heads: list[str], result: ElementResult | AngleResult) -> list[str]:
+    mask = result.mask
+    if mask is None:
+        return [percent(result.consistency), percent(result.accuracy)]
+    return [number(mask.error), percent(mask.mean_iou), *map(percent, mask.iou or ())][: len(heads)]
+
+
 def _element_table(report: AuditReport) -> str:
-    group = report.planar_group
+    group, heads = report.planar_group, _answer_heads(report.elements[0].mask)
     rows = [
         [e.name, describe_element(group, e.element), number(e.max_error), number(e.mean_error),
-         percent(e.consistency), percent(e.accuracy)]
+         *_answer_cells(heads, e)]
         for e in report.elements
     ]  # fmt: skip
-    text = grid(["element", "input", "max error", "mean error", "same class", "accuracy"], rows, left=2)
+    text = grid(["element", "input", "max error", "mean error", *heads], rows, left=2)
     if report.stable is not None:
         text += f"\nsame class under every element: {percent(report.stable)} of the images"
     return text
@@ -146,12 +173,13 @@ def _element_table(report: AuditReport) -> str:
 
 def _angle_table(report: AuditReport) -> str:
     shown = [a for a in report.angles if a.degrees % 15 == 0] or list(report.angles)
+    heads = _answer_heads(shown[0].mask)
     rows = [
         [f"{a.degrees:g}°{' *' if a.on_group else '  '}", number(a.max_error), number(a.mean_error),
-         percent(a.consistency), percent(a.accuracy)]
+         *_answer_cells(heads, a)]
         for a in shown
     ]  # fmt: skip
-    text = grid(["angle", "max error", "mean error", "same class", "accuracy"], rows, left=0)
+    text = grid(["angle", "max error", "mean error", *heads], rows, left=0)
     return f"{text}\n* a rotation of {report.group}; in between, the input is interpolated"
 
 
