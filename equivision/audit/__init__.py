@@ -13,7 +13,7 @@ from equivision.audit._report import ElementResult as ElementResult
 from equivision.audit._report import Gallery as Gallery
 from equivision.audit._report import LayerPictures as LayerPictures
 from equivision.audit._report import LayerResult as LayerResult
-from equivision.audit._report import TrainingCurve as TrainingCurve
 from equivision.audit._report import MaskPictures as MaskPictures
 from equivision.audit._report import MaskResult as MaskResult
+from equivision.audit._report import TrainingCurve as TrainingCurve
 from equivision.audit._report import WorstInput as WorstInput
