@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from equivision._colours import MASK_COLOURS
 from equivision.audit._figures import Series, by_epoch, curves, polar
 from equivision.audit._json import write_atomically
-from equivision.audit._overlay import CLASS_COLOURS, DIFFERENCE_COLOUR, differences, overlay
+from equivision.audit._overlay import DIFFERENCE_COLOUR, differences, overlay
 from equivision.audit._picture import DIFFERENCE_COLOURS, MAP_COLOURS, Bytes, Picture, png
 from equivision.audit._report import APPROXIMATE, AngleResult, AuditReport, LayerResult, MaskResult
 from equivision.audit._text import (
@@ -129,8 +130,8 @@ def _charts(named: dict[str, AuditReport]) -> list[dict[str, str]]:
 def _mask_colours(named: dict[str, AuditReport]) -> list[tuple[str, str]]:
     """The classes and their colours, for the legend; empty without masks."""
     classes = max((r.gallery.masks.num_classes for r in named.values() if r.gallery.masks), default=0)
-    shown = list(enumerate(CLASS_COLOURS[: max(0, classes - 1)], start=1))
-    step = f" + {len(CLASS_COLOURS)} n" if classes - 1 > len(CLASS_COLOURS) else ""
+    shown = list(enumerate(MASK_COLOURS[: max(0, classes - 1)], start=1))
+    step = f" + {len(MASK_COLOURS)} n" if classes - 1 > len(MASK_COLOURS) else ""
     return [(f"class {c}{step}", colour) for c, colour in shown]
 
 

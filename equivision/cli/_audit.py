@@ -1,7 +1,7 @@
 """``equivision audit``: how does a network behave when its input turns?"""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jsonargparse import Namespace
@@ -12,9 +12,10 @@ from equivision.cli import _runs
 from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._screen import quiet, say
 from equivision.cli._sources import add_sources, check_sources, checkpoint_of, images_of, metrics_of, trained
+from equivision.data import SegmentationDataModule
 from equivision.errors import ConfigError
 from equivision.export import OnnxModel
-from equivision.tasks import ClassificationTask
+from equivision.tasks import ClassificationTask, SegmentationTask
 
 
 def _parser(command: str, arguments: list[str]) -> TrainingParser:
@@ -42,9 +43,11 @@ def run(command: str, arguments: list[str]) -> int:
         options = parser.parse_args(arguments)
         suffix = Path(options.output or "report.html").suffix
         _check(options, suffix)
-        network, images, labels, name = _network(options, parser)
-        metrics = metrics_of(options)
-        report = audit(network, images, group=options.group, labels=labels, name=name, metrics=metrics)
+        found = _network(options, parser)
+        report = audit(
+            found.network, found.images, group=options.group, name=found.name, metrics=metrics_of(options),
+            **found.truth,
+        )  # fmt: skip
     say(report.table())
     if options.output:
         _ = report.to_html(options.output) if suffix == ".html" else report.to_json(options.output)
@@ -70,18 +73,37 @@ def _check(options: Namespace, suffix: str) -> None:
         _runs.check_writable(Path(options.output), "--output")
 
 
-def _network(options: Namespace, parser: TrainingParser) -> tuple[nn.Module, Tensor, Tensor | None, str]:
-    """What is audited, on which images, with their classes, and its name."""
+class _Audited(NamedTuple):
+    """What is audited, on which images, and its name."""
+
+    network: nn.Module
+    images: Tensor
+    target: Tensor | None
+    ignore_index: int | None
+    name: str
+
+    @property
+    def truth(self) -> dict[str, Any]:
+        """Classes of the images, or masks."""
+        if self.target is None or self.target.ndim == 1:
+            return {"labels": self.target}
+        return {"masks": self.target, "ignore_index": self.ignore_index}
+
+
+def _network(options: Namespace, parser: TrainingParser) -> _Audited:
     dtype = getattr(torch, options.dtype)
     if options.onnx is None and options.model is None:
         path = checkpoint_of(options)
         assert path is not None  # noqa: S101 (_check)
-        task, images, labels = trained(path, options, parser)
-        return task.model.to(dtype), images, labels, task.hparams["model"]
+        task, images, target = trained(path, options, parser)
+        hparams = task.hparams
+        return _Audited(task.model.to(dtype), images, target, hparams.get("ignore_index"), hparams["model"])
     module = parser.instantiate_classes(options)["data"]
-    images, labels = images_of(module, options.variant, options.num_images)
+    images, target = images_of(module, options.variant, options.num_images)
+    ignore_index = getattr(module, "ignore_index", None)
     if options.onnx is not None:
-        return OnnxModel(options.onnx), images, labels, Path(options.onnx).name
+        return _Audited(OnnxModel(options.onnx), images, target, ignore_index, Path(options.onnx).name)
     from_module = {name: from_data(name)(module) for name in ("in_channels", "num_classes", "image_size")}
-    task = ClassificationTask(options.model, model_args=dict(options.model_args), **from_module).eval()
-    return task.model.to(dtype), images, labels, options.model
+    kind = SegmentationTask if isinstance(module, SegmentationDataModule) else ClassificationTask
+    task = kind(options.model, model_args=dict(options.model_args), **from_module).eval()
+    return _Audited(task.model.to(dtype), images, target, ignore_index, options.model)

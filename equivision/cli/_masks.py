@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from equivision._colours import COLOURS
+from equivision._colours import MASK_COLOURS
 from equivision._files import replacing
 from equivision.cli._runs import check_writable
 from equivision.cli._screen import complain, say
@@ -92,7 +92,7 @@ def _save(pixels: Tensor, path: Path) -> None:
         picture = image.fromarray(pixels.numpy(), mode="P")
         palette = [0, 0, 0]
         for i in range(255):
-            palette += bytes.fromhex(COLOURS[i % len(COLOURS)].removeprefix("#"))
+            palette += bytes.fromhex(MASK_COLOURS[i % len(MASK_COLOURS)].removeprefix("#"))
         picture.putpalette(palette)
     else:
         picture = image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())

@@ -1,5 +1,6 @@
 """Pictures of masks."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,8 @@ from typing import Any
 import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
-from equivision._colours import COLOURS
+from equivision._colours import MASK_COLOURS, lay_over
 from equivision._files import replacing
 from equivision.data._extras import require
 from equivision.errors import ConfigError, ShapeError
@@ -21,8 +21,8 @@ def overlay(
     picture: Shaped[Tensor, "channel height width"],
     mask: Mask,
     *,
-    alpha: float = 0.35,
-    colours: Sequence[str] = COLOURS,
+    alpha: float = 0.3,
+    colours: Sequence[str] = MASK_COLOURS,
 ) -> UInt8[Tensor, "3 height width"]:
     """A picture with its mask laid over it: each class but the background in its colour, with an outline.
 
@@ -39,7 +39,7 @@ def overlay(
         ConfigError: alpha is out of range, or a colour is none.
 
     >>> overlay(torch.zeros(1, 4, 4), torch.ones(4, 4, dtype=torch.int64), alpha=1.0)[:, 0, 0].tolist()
-    [240, 228, 66]
+    [18, 216, 240]
     """
     if picture.ndim != 3 or picture.shape[0] not in (1, 3) or picture.shape[1:] != mask.shape:
         raise ShapeError(
@@ -48,30 +48,13 @@ def overlay(
         )
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha={alpha}: give a number from 0 to 1")
-    floats = picture.float() / 255 if picture.dtype == torch.uint8 else picture.float().clamp(0, 1)
-    table = torch.tensor([(0.0, 0.0, 0.0), *map(_rgb, colours)], device=picture.device)
-    wrapped = torch.where(mask > 0, (mask - 1) % len(colours) + 1, 0)
-    colour = table[wrapped].permute(2, 0, 1)
-    strength = torch.where(mask > 0, alpha, 0.0)
-    strength = torch.where((mask > 0) & _outline(mask), 1.0, strength)
-    mixed = floats.expand(3, -1, -1) * (1 - strength) + colour * strength
-    return (255 * mixed).round().to(torch.uint8)
-
-
-def _outline(mask: Mask) -> Tensor:
-    """Pixels with one of another class beside them, among the eight around."""
-    classes = mask.float()[None, None]
-    padded = F.pad(classes, (1, 1, 1, 1), "replicate")
-    return (F.max_pool2d(padded, 3, 1) != -F.max_pool2d(-padded, 3, 1))[0, 0]
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    digits = colour.removeprefix("#")
-    try:
-        red, green, blue = bytes.fromhex(digits)
-    except ValueError as error:
-        raise ConfigError(f"colour {colour!r} is none: give it as '#rrggbb'") from error
-    return red / 255, green / 255, blue / 255
+    wrong = [one for one in colours if not re.fullmatch("#[0-9a-fA-F]{6}", one)]
+    if wrong or not colours:
+        raise ConfigError(f"colours={list(colours)}: give at least one, each as '#rrggbb'")
+    pixels = picture.float() if picture.dtype == torch.uint8 else 255 * picture.float().clamp(0, 1)
+    array = pixels.expand(3, -1, -1).permute(1, 2, 0).cpu().double().numpy().copy()
+    lay_over(array, mask.cpu().numpy(), colours=colours, alpha=alpha)
+    return torch.from_numpy(array.round().astype("uint8")).permute(2, 0, 1).contiguous()
 
 
 def overlay_sheet(

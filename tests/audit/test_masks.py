@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 import equivision as ev
+from equivision._colours import MASK_COLOURS
 from equivision.audit import AuditReport, MaskResult, audit, write_html
 from equivision.audit._masks import rotate_mask
-from equivision.audit._overlay import CLASS_COLOURS, DIFFERENCE_COLOUR, differences, overlay
+from equivision.audit._overlay import DIFFERENCE_COLOUR, differences, overlay
 from equivision.audit._picture import class_picture, marked_picture
 from equivision.errors import ConfigError, DataError, ShapeError
 from equivision.functional import act
@@ -296,11 +297,11 @@ def test_overlay() -> None:
     shown = overlay(image, mask)
     assert shown.shape == (128, 128, 3)
     assert (shown[:31] == 100).all()  # background, and what is not known
-    assert shown[32, 50].tolist() == colour(CLASS_COLOURS[0])  # a thin line
-    assert shown[33, 50].tolist() == [math.floor(70 + 0.3 * c + 0.5) for c in colour(CLASS_COLOURS[0])]
-    many = overlay(np.zeros((200, 200, 3), np.uint8), np.full((200, 200), len(CLASS_COLOURS) + 1, np.uint8))
+    assert shown[32, 50].tolist() == colour(MASK_COLOURS[0])  # a thin line
+    assert shown[33, 50].tolist() == [math.floor(70 + 0.3 * c + 0.5) for c in colour(MASK_COLOURS[0])]
+    many = overlay(np.zeros((200, 200, 3), np.uint8), np.full((200, 200), len(MASK_COLOURS) + 1, np.uint8))
     assert many.shape == (200, 200, 3)
-    assert many[0, 0].tolist() == [math.floor(0.3 * c + 0.5) for c in colour(CLASS_COLOURS[0])]
+    assert many[0, 0].tolist() == [math.floor(0.3 * c + 0.5) for c in colour(MASK_COLOURS[0])]
     wrong = differences(image, mask == 1)
     assert wrong[40, 40].tolist() == colour(DIFFERENCE_COLOUR)
     assert wrong[0, 0].tolist() == [45, 45, 45]
