@@ -239,7 +239,8 @@ def test_table(reports: dict[str, AuditReport]) -> None:
 def test_page(reports: dict[str, AuditReport], tmp_path: Path) -> None:
     page = write_html(reports, tmp_path / "page.html").read_text(encoding="utf-8")
     for words in (
-        "Watch the masks turn", "Mean IoU, by angle", "Mask error, by angle", "mean IoU upright", "mean IoU turned",
+        "Watch the masks turn", "Mean IoU, by angle", "Mask error, by angle", "mean IoU, whole image",
+        "mean IoU at all angles, within the disk",
         "class 1", "class 2", "does not move along", "true mask over the input, turned 90°",
         "predicted mask over the input, turned 270°", ">mask error</th>", ">mean IoU<br>class 0 · 1 · …</th>",
     ):  # fmt: skip
