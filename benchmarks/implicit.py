@@ -60,9 +60,9 @@ def measure_inference(rounds: int) -> Measured:
 
 
 def parts(quick: bool) -> dict[str, Part]:
-    """Training at two widths, and inference."""
+    """Training at a quarter, half and all of the study's width, and inference."""
     rounds = 2 if quick else 15
-    widths = (8,) if quick else (8, 16)
+    widths = (8,) if quick else (8, 16, 32)
     training = {
         f"training-{width}": lambda width=width: {f"training, width {width}": measure_training(width, rounds)}
         for width in widths
