@@ -108,8 +108,9 @@ def run_queue(
     parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
     parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
+    if not arguments.list:
+        torch.set_num_threads(arguments.threads)
+        keep_freed_memory()
     work(queue(arguments.seeds), train, only_list=arguments.list, **options)
 
 
