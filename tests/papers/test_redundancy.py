@@ -2,19 +2,18 @@
 
 import json
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "papers" / "separable-2021"
+from tests.papers._folder import PAPERS, script
+
+FOLDER = PAPERS / "separable-2021"
 RESULTS = sorted((FOLDER / "results-redundancy").glob("*.json"))
 
 
 def test_the_table_is_the_one_that_the_results_give() -> None:
-    command = [sys.executable, "redundancy.py", "--check"]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, check=False)
+    finished = script(FOLDER, "redundancy.py", "--check")
     assert finished.returncode == 0, finished.stderr
 
 
