@@ -36,7 +36,7 @@ def overlay(
 
     Raises:
         ShapeError: picture and mask do not fit.
-        ConfigError: alpha is out of range, or a colour is none.
+        ConfigError: alpha is out of range, there are no colours, or one of them is none.
 
     >>> overlay(torch.zeros(1, 4, 4), torch.ones(4, 4, dtype=torch.int64), alpha=1.0)[:, 0, 0].tolist()
     [18, 216, 240]
@@ -58,7 +58,7 @@ def overlay(
 
 
 def overlay_sheet(
-    rows: Sequence[Mapping[str, Shaped[Tensor, "channel height width"]]],
+    rows: Sequence[Mapping[str, Shaped[Tensor, "_channel _height _width"]]],
     path: str | Path | None = None,
     *,
     width: int = 160,
@@ -74,7 +74,8 @@ def overlay_sheet(
         The sheet, a ``PIL.Image.Image``.
 
     Raises:
-        ConfigError: there are no rows, or they have other names.
+        ConfigError: there are no rows, or they have other names, or the width is not positive.
+        ShapeError: a picture has not 1 or 3 channels.
         MissingExtraError: pillow is not installed.
 
     >>> picture = torch.rand(3, 20, 20)
@@ -84,8 +85,10 @@ def overlay_sheet(
     names = list(rows[0]) if rows else []
     if not names or any(list(row) != names for row in rows):
         raise ConfigError(f"rows={len(rows)} rows of pictures: give at least one, all with the same names")
+    if width < 1:
+        raise ConfigError(f"width={width}: give at least 1 pixel")
     image, draw = require("PIL.Image", "pillow", "pictures of masks"), require("PIL.ImageDraw", "pillow", "pictures")
-    pictures = [[_pillow(image, row[name], width) for name in names] for row in rows]
+    pictures = [[_pillow(image, name, row[name], width) for name in names] for row in rows]
     heights = [max(one.height for one in row) for row in pictures]
     top = 13
     sheet = image.new("RGB", (len(names) * (width + 1) - 1, top + sum(heights) + len(rows) - 1), "white")
@@ -102,8 +105,10 @@ def overlay_sheet(
     return sheet
 
 
-def _pillow(image: Any, picture: Tensor, width: int) -> Any:
+def _pillow(image: Any, name: str, picture: Tensor, width: int) -> Any:
+    if picture.ndim != 3 or picture.shape[0] not in (1, 3):
+        raise ShapeError(f"picture {name!r} has shape {tuple(picture.shape)}: need [1 or 3, height, width]")
     pixels = picture if picture.dtype == torch.uint8 else (255 * picture.clamp(0, 1)).round().to(torch.uint8)
     array = pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().cpu().numpy()
-    height = round(width * picture.shape[1] / picture.shape[2])
+    height = max(round(width * picture.shape[1] / picture.shape[2]), 1)
     return image.fromarray(array).resize((width, height), image.Resampling.LANCZOS)

@@ -66,7 +66,7 @@ def predict_tiled(
         overlap: pixels that neighbours share at least; as much as the network sees around a pixel loses nothing.
         batch_size: tiles in one run.
         device: where the network is; by default that of its parameters.
-        dtype: of the network.
+        dtype: of the network; logits in half precision are blended in float32.
 
     Equivariance: that of the network on tiles: exact for C1, C2, C4, D1, D2 and D4 if it is.
 
@@ -114,11 +114,12 @@ class _Blend:
 
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
         self._tile = logits.shape[-1]
-        distance = torch.arange(1, self._tile + 1, dtype=logits.dtype)
+        dtype = torch.promote_types(logits.dtype, torch.float32)  # sums are beyond what half precision holds
+        distance = torch.arange(1, self._tile + 1, dtype=dtype)
         ramp = torch.minimum(distance, distance.flip(0))
         self._window = ramp[:, None] * ramp  # falls off towards the edge, equally on all sides
-        self._total = logits.new_zeros(logits.shape[1], *size)
-        self._weights = logits.new_zeros(size)
+        self._total = torch.zeros(logits.shape[1], *size, dtype=dtype)
+        self._weights = torch.zeros(size, dtype=dtype)
 
     def add(self, logits: Tensor, corner: tuple[int, int]) -> None:
         """Add the logits of one tile."""
