@@ -22,33 +22,66 @@ def write_masks(task: SegmentationTask, options: argparse.Namespace) -> None:
     """Write ``<name>.png``, class numbers with colours for viewers, and ``<name>_overlay.png`` for every picture.
 
     Raises:
-        ConfigError: an option is not valid, the folder cannot be written, or a picture has a size that the network does
-            not take.
-        DataError: a picture cannot be read.
+        ConfigError: an option is not valid, the folder cannot be written or is that of the pictures, or a picture has a
+            size that the network does not take.
+        DataError: a picture cannot be read, not one can, or two would have the same mask.
     """
     if options.overlap is not None and options.tile is None:
         raise ConfigError(f"--overlap {options.overlap}: goes with --tile")
-    folder: Path = options.output or Path("masks")
-    if folder.is_file():
-        raise ConfigError(f"--output {folder}: is a file; give a folder")
-    check_writable(folder, "--output", is_folder=True)
+    folder: Path = options.output or Path("predictions")
+    _check_folder(folder, options.images)
+    channels = _channels(task)
     task.symmetrize = options.symmetrize
     written = 0
-    for path in list_pictures(options.images):
+    for target, path in _targets(folder, options.images).items():
         try:
-            picture = read_picture(path, channels=_channels(task))
+            picture = read_picture(path, channels=channels)
         except DataError as error:
             if not options.skip_bad:
                 raise DataError(f"{error}, or leave such pictures out with --skip-bad") from error
             complain(f"{error}; it is left out", "warning")
             continue
-        target = folder / path.relative_to(options.images).with_suffix("")
         mask = _mask(task, picture, path, options)
-        _save(mask, target.with_name(f"{target.name}.png"))
-        _save(overlay(picture, mask), target.with_name(f"{target.name}_overlay.png"))
+        _save(mask, target)
+        _save(overlay(picture, mask), _overlay_of(target))
         written += 1
+    if not written:
+        raise DataError(f"{options.images} holds no readable picture: check the folder and its files")
     names = ", ".join(f"{i} {name}" for i, name in enumerate(task.hparams["class_names"]))
     say(f"{written} masks and overlays written to {folder}{f' (values: {names})' if names else ''}")
+
+
+def _check_folder(folder: Path, images: Path) -> None:
+    if folder.is_file():
+        raise ConfigError(f"--output {folder}: is a file; give a folder")
+    if images.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise ConfigError(
+            f"--output {folder}: lies in the folder of the pictures, {images}, where masks would replace pictures, or "
+            "be taken for some the next time: give another folder"
+        )
+    check_writable(folder, "--output", is_folder=True)
+
+
+def _targets(folder: Path, images: Path) -> dict[Path, Path]:
+    """The file of each mask, and its picture.
+
+    Raises:
+        DataError: there are no pictures, or one file would be written for two.
+    """
+    found, taken = {}, {}
+    for path in list_pictures(images):
+        target = folder / path.relative_to(images).with_suffix("")
+        target = target.with_name(f"{target.name}.png")
+        for file in (target, _overlay_of(target)):
+            if file in taken:
+                raise DataError(f"{file.name} would be written for {taken[file]} and for {path}: rename one of them")
+            taken[file] = path
+        found[target] = path
+    return found
+
+
+def _overlay_of(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_overlay.png")
 
 
 def _channels(task: SegmentationTask) -> Literal[1, 3]:
@@ -89,7 +122,7 @@ def _save(pixels: Tensor, path: Path) -> None:
     """Write ``[height, width]`` class numbers with a palette, or ``[3, height, width]`` colours."""
     image: Any = require("PIL.Image", "pillow", "writing masks")
     if pixels.ndim == 2:
-        picture = image.fromarray(pixels.numpy(), mode="P")
+        picture = image.fromarray(pixels.numpy())
         palette = [0, 0, 0]
         for i in range(255):
             palette += bytes.fromhex(MASK_COLOURS[i % len(MASK_COLOURS)].removeprefix("#"))

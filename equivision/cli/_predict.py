@@ -29,7 +29,7 @@ def _parser(command: str) -> Parser:
     source.add_argument("--ckpt_path", "--ckpt-path", type=Path, help="checkpoint of equivision fit")
     source.add_argument("--run_dir", "--run-dir", type=Path, help="folder of a run, for its best checkpoint")
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
-    text = "CSV file, predictions.csv by default, or folder for masks, masks by default"
+    text = "CSV file, predictions.csv by default, or folder for masks, predictions by default"
     parser.add_argument("--output", type=Path, default=None, help=text)
     text = "pictures in one run, 64 by default; of masks, tiles in one run, 4 by default"
     parser.add_argument("--batch_size", "--batch-size", type=int, default=None, help=text)

@@ -84,6 +84,7 @@ def parser_message(text: str) -> str:
         (r"typing\.", ""),
         (r"(\]|\w) expected ", r"\1 or "),
         (r'Linked "([\w.]+)" must be given via "data"\.', r"--\1 follows the data: leave it out"),
+        (r"argument read\(data\) --> ([\w.]+): .* is not callable", r"--\1 follows the data: leave it out"),
     ):
         message = re.sub(pattern, replacement, message)
     return message

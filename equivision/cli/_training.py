@@ -32,6 +32,7 @@ from equivision.tasks import (
     read_checkpoint,
 )
 from equivision.tasks._base import TaskBase
+from equivision.tasks._load import task_class
 
 #: Metrics in the table of equivision test; the file of --output holds all.
 _SHOWN = ("accuracy", "iou", "dice", "image_iou", "score", "loss")
@@ -123,7 +124,7 @@ class TrainingCLI(LightningCLI):
         if config.output:
             _runs.check_writable(Path(config.output), "--output")
         self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
-        self.checkpoint = read_checkpoint(self.path)
+        self.checkpoint = self._read(self.path)
         trained = self.checkpoint["hyper_parameters"]
         if trained.get("model") not in (None, *list_models()):  # the parser would import a class by that name
             raise ConfigError(
@@ -138,6 +139,17 @@ class TrainingCLI(LightningCLI):
                 )
             if name not in self.follows and not (name == "model" and value is None):
                 config.model[name] = value
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """A checkpoint of this task."""
+        checkpoint = read_checkpoint(path)
+        wrote = task_class(checkpoint, path)
+        if wrote is not self.task_class:
+            raise ConfigError(
+                f"checkpoint {path} was written by {wrote.__name__}, but this data is for {self.task_class.__name__}: "
+                "use data of the kind that it was trained with"
+            )
+        return checkpoint
 
     def _check_numbers(self, config: Any) -> None:
         """Check numbers that neither the parser nor Lightning's trainer checks."""
@@ -164,7 +176,7 @@ class TrainingCLI(LightningCLI):
         elif config.ckpt_path:
             self.path = _runs.checkpoint_path(config.ckpt_path, self.run_dir)
         if self.path is not None:
-            self.checkpoint = read_checkpoint(self.path)
+            self.checkpoint = self._read(self.path)
             done, wanted = self.checkpoint["epoch"] + 1, config.trainer.max_epochs
             if wanted is not None and 0 <= wanted < done:
                 raise ConfigError(

@@ -1,14 +1,14 @@
 """What logits of every pixel mean, what they are trained with, and the score of the segmentation study."""
 
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ShapeError
 
 Logits = Float[Tensor, "batch maps height width"]
-Masks = Int[Tensor, "batch height width"]
+Masks = Integer[Tensor, "batch height width"]
 
 
 def _check_logits(logits: Tensor) -> None:

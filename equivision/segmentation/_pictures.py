@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Integer, Shaped, UInt8
 from torch import Tensor
 
 from equivision._colours import MASK_COLOURS, lay_over
@@ -14,7 +14,7 @@ from equivision._files import replacing
 from equivision.data._extras import require
 from equivision.errors import ConfigError, ShapeError
 
-Mask = Int[Tensor, "height width"]
+Mask = Integer[Tensor, "height width"]
 
 
 def overlay(

@@ -44,6 +44,8 @@ def test_the_loss_is_the_mean_over_pixels(maps: int, ignore_index: int | None) -
         masks[2, 1, 3] = ignore_index
     found = mask_loss(logits, masks, ignore_index=ignore_index)
     assert float(found) == pytest.approx(loss_by_loops(logits, masks, ignore_index), rel=1e-12)
+    if ignore_index != -1:
+        assert torch.equal(mask_loss(logits, masks.byte(), ignore_index=ignore_index), found)
 
 
 @pytest.mark.parametrize("maps", [1, 3])

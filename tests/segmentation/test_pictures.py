@@ -38,6 +38,7 @@ def test_inside_the_colour_shines_through_and_the_outline_is_full() -> None:
 
 def test_bytes_and_floats_look_alike() -> None:
     picture = torch.randint(0, 256, (3, 7, 7), dtype=torch.uint8)
+    assert torch.equal(overlay(picture, square()), overlay(picture, square().byte()))
     assert torch.equal(overlay(picture, square()), overlay(picture.float() / 255, square()))
     assert torch.equal(overlay(picture, square(value=0)), picture)
 

@@ -165,8 +165,9 @@ def test_training_and_what_it_logs(classes: int, tmp_path: Path) -> None:
 def test_every_variant_of_the_test_images_is_measured(tmp_path: Path) -> None:
     task, module = randomize_(small(num_classes=3, width=4, group="D4")), Variants()
     with torch.no_grad():
-        task.model.classifier.weight.neg_()
-        task.model.classifier.bias -= task.eval()(disks()[0]).mean((0, 2, 3))  # so that all classes are found
+        task.get_parameter("model.classifier.weight").neg_()
+        mean = task.eval()(disks()[0]).mean((0, 2, 3))
+        task.get_parameter("model.classifier.bias").sub_(mean)  # so that all classes are found
     results = make.trainer(tmp_path).test(task, datamodule=module, verbose=False)
     found = {name: value for part in results for name, value in part.items()}
     for name, part in zip(module.test_names, module.test_dataloader(), strict=True):
@@ -191,7 +192,7 @@ def test_prediction() -> None:
                 found = task.predict_step(batch)
                 assert torch.equal(found["class"], classes_of(task(images)))
                 assert found["probabilities"].shape == (3, classes, 16, 16)
-    nn.init.constant_(task.model.classifier.bias, math.inf)
+    nn.init.constant_(task.get_parameter("model.classifier.weight"), math.inf)
     with pytest.raises(DataError, match="the network gives logits that are not finite"):
         task.predict_step(images)
 
@@ -283,7 +284,7 @@ def test_averaging_survives_copies_and_devices() -> None:
     for again in (copy.deepcopy(task), pickle.loads(pickle.dumps(task))):
         assert again.symmetrize == planar("C4")
         assert torch.equal(again(images), wanted)
-        nn.init.zeros_(again.model.classifier.weight)
+        nn.init.zeros_(again.get_parameter("model.classifier.weight"))
         assert not torch.equal(again(images), wanted), "it averages its own network"
     assert torch.equal(task(images), wanted)
     assert task.double()(images.double()).dtype == torch.float64
