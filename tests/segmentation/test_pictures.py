@@ -73,9 +73,9 @@ def test_pictures_and_masks_that_do_not_fit(picture: tuple[int, ...], mask: tupl
     [
         ({"alpha": 1.5}, "alpha=1.5: give a number from 0 to 1"),
         ({"alpha": float("nan")}, "alpha=nan"),
-        ({"colours": ["red"]}, "colour 'red' is none: give it as '#rrggbb'"),
-        ({"colours": ["#ff00"]}, "colour '#ff00' is none"),
-        ({"colours": []}, "colours are none: give at least one, as '#rrggbb'"),
+        ({"colours": ["red"]}, r"colours=\['red'\]: give at least one, each as '#rrggbb'"),
+        ({"colours": ["#ff00"]}, r"colours=\['#ff00'\]"),
+        ({"colours": []}, r"colours=\[\]: give at least one"),
     ],
 )
 def test_options_of_overlays(options: dict, message: str) -> None:
