@@ -36,7 +36,7 @@ for name, width in (("z2_unet", 12), ("unet", 4)):  # about as many parameters
     torch.manual_seed(0)
     task = SegmentationTask(name, width=width, model_args={"depth": 2}, in_channels=1, image_size=(32, 32))
     optimizer = torch.optim.Adam(task.parameters(), 0.01)
-    for _ in range(14):
+    for _ in range(12):
         for batch in torch.randperm(len(images)).split(8):
             optimizer.zero_grad()
             mask_loss(task(images[batch]), masks[batch]).backward()

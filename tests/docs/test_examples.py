@@ -77,6 +77,18 @@ def test_subgroups(tmp_path: Path) -> None:
     assert "left cosets of {e, m}:  {e, m} {r, r m} {r^2, r^2 m} {r^3, r^3 m}" in printed
 
 
+def test_segment_cells(tmp_path: Path) -> None:
+    """The plain network loses the turned cells; averaging and the group do not."""
+    printed = run([str(ROOT / "examples/segment_cells.py")], tmp_path)
+    (up, turned), (mean, mean_turned), (group, group_turned) = re.findall(r"(0\.\d+), (?:turned )?(0\.\d+)", printed)
+    assert float(up) > 0.8 > 0.5 > float(turned)
+    assert mean == mean_turned
+    assert group == group_turned
+    assert float(group) > 0.7
+    assert "(75, 100) pixels, the mask turns with the picture" in printed
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("cells.png", "large.png"))
+
+
 def test_learn_equivariance(tmp_path: Path) -> None:
     """The layers come closer to equivariance with the loss than with turned copies alone."""
     printed = run([str(ROOT / "examples/learn_equivariance.py")], tmp_path)

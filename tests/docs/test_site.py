@@ -30,6 +30,7 @@ PACKAGES = (
         "analysis",
         "convert",
         "data",
+        "segmentation",
         "tracking",
         "tasks",
     ),
