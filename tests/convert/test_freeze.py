@@ -68,6 +68,8 @@ def sizes_of(name: str) -> tuple[int, int]:
         return 28, 44
     if name == "wrn16_8":
         return 25, 33
+    if name.endswith("segnet"):
+        return 16, 32
     if name in ("scale_z2cnn", "ien_scale_cnn"):
         return 28, 28
     return (28, 30) if "cnn" in name or name == "dren" else (17, 20)
@@ -118,6 +120,8 @@ def test_every_model(name: str, fold: bool) -> None:
             "ien_cnn": 6,
             "ien_vgg": 8,
             "ien_resnet18": 9,
+            "segnet": 0,  # they come after the ReLU
+            "z2_segnet": 0,
             "scale_z2cnn": 0,
             "ien_scale_cnn": 0,
         }
