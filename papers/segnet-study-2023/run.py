@@ -64,6 +64,11 @@ class Run:
             return EPOCHS
         return -(-STEPS // -(-self.images // self.batch_size))
 
+    @property
+    def milestones(self) -> list[int]:
+        """For the curve a tenth of the rate in the last third, as small sets end anywhere otherwise; the study has none."""
+        return [] if self.images is None else [max(1, 2 * self.epochs // 3)]
+
 
 def data_of(run: Run, network: Network) -> MaskParquetDataModule:
     """Cells; fewer of them are a part of more, and the seed says which."""
@@ -103,7 +108,7 @@ def train(run: Run) -> dict[str, Any]:
     network = NETWORKS[run.network]
     lightning.seed_everything(run.seed, verbose=False)
     data = data_of(run, network)
-    task = SegmentationTask(network.build(), lr=RATE)
+    task = SegmentationTask(network.build(), lr=RATE, milestones=run.milestones)
     _, hours = runs.fit(run, task, data, run.epochs)
     test = data.splits.test
     if test is None:
@@ -121,7 +126,7 @@ def train(run: Run) -> dict[str, Any]:
         "augmented": network.augmented,
         "epochs": run.epochs,
         "batch_size": run.batch_size,
-        "optimizer": f"Adam, lr {RATE}",
+        "optimizer": f"Adam, lr {RATE}" + "".join(f", a tenth after epoch {epoch}" for epoch in run.milestones),
         "test_images": len(test),
         "scores": found,
         "train_scores": scores(task, data.splits.train, "upright"),
