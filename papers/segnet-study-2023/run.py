@@ -66,7 +66,7 @@ class Run:
 
     @property
     def milestones(self) -> list[int]:
-        """For the curve a tenth of the rate in the last third, as small sets end anywhere otherwise; the study has none."""
+        """For the curve a tenth of the rate in the last third: small sets end anywhere otherwise."""
         return [] if self.images is None else [max(1, 2 * self.epochs // 3)]
 
 
