@@ -53,6 +53,7 @@ class FrameAveragedNetwork(nn.Module):
         ConfigError: an argument is out of range, or no group is known.
         GroupMismatchError: the energy is one of another group.
         ShapeError: images are not square where the group has quarter turns, or outputs cannot move as they should.
+            Maps on the plane averaged over the whole of C4 or D4 may be oblong.
 
     Source: Puny et al. 2022, eq. 3 and 4.
 
@@ -106,9 +107,12 @@ class FrameAveragedNetwork(nn.Module):
 
     def forward(self, x: Images) -> Tensor:
         """The mean over the frame."""
-        self._orbit.check_images(x, "FrameAveragedNetwork")
+        whole = self.energy is None and self.num_samples is None
+        self._orbit.check_images(x, "FrameAveragedNetwork", oblong=whole and self.output == "plane")
+        if self._orbit.is_oblong(x):
+            return self._orbit.plane_mean(x, self.predictor, "FrameAveragedNetwork")
         copies = self._orbit.undone(x)
-        if self.energy is None and self.num_samples is None:
+        if whole:
             pieces = self._predict(copies.flatten(0, 1)).unflatten(0, (x.shape[0], self._orbit.order))
             return self._orbit.done(pieces, self.output).mean(1)
         frame = self.frames(x)

@@ -1,5 +1,6 @@
 """What all elements of a group do to images and feature maps: copies on a second axis, and the way back."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -63,12 +64,17 @@ class Orbit:
         """Whether no element needs interpolation."""
         return all(step.turns is not None for step in self._steps)
 
-    def check_images(self, x: Tensor, layer: str) -> None:
-        """Raise ShapeError unless x is a batch of images that the group can move."""
+    def check_images(self, x: Tensor, layer: str, *, oblong: bool = False) -> None:
+        """Raise ShapeError unless x is a batch of images that the group can move, if need be to another shape."""
         if x.ndim != 4:
             raise ShapeError(f"{layer}: input has shape {tuple(x.shape)}: give images [batch, channel, height, width]")
         check_floating(x, layer)
-        self._check_square(x, layer)
+        if not (oblong and self.is_exact):
+            self._check_square(x, layer)
+
+    def is_oblong(self, x: Tensor) -> bool:
+        """Whether some elements turn the images to another shape, so that copies cannot be stacked."""
+        return self._square and x.shape[-2] != x.shape[-1]
 
     def _check_square(self, x: Tensor, layer: str) -> None:
         if self._square and x.shape[-2] != x.shape[-1]:
@@ -98,6 +104,24 @@ class Orbit:
             slots = piece if output == "plane" else piece[:, :, list(step.slots)]
             moved.append(self._move(slots, step) if slots.ndim > 3 else slots)
         return torch.stack(moved, 1)
+
+    def plane_mean(self, x: Tensor, network: Callable[[Tensor], Tensor], layer: str) -> Tensor:
+        """The mean of ``h f(h^-1 x)``, one element after the other; images may be oblong where :attr:`is_exact`."""
+        total: Tensor | None = None
+        for step, undo in zip(self._steps, self._undo, strict=True):
+            y = network(self._move(x, undo))
+            if y.ndim != 4 or len(y) != len(x):
+                raise ShapeError(f"{layer}: the predictor gives shape {tuple(y.shape)}: oblong images need maps")
+            moved = self._move(y, step)
+            if total is not None and moved.shape != total.shape:
+                raise ShapeError(
+                    f"{layer}: maps of turned images, turned back, are {moved.shape[-2]} x {moved.shape[-1]}, those of "
+                    f"the images themselves {total.shape[-2]} x {total.shape[-1]}: give square images, or a predictor "
+                    "whose maps have a size that turns with that of the images"
+                )
+            total = moved if total is None else total + moved
+        assert total is not None  # noqa: S101 (a group has an element)
+        return total / self.order
 
     def check_output(self, y: object, output: Output, layer: str, batch: int | torch.SymInt) -> None:
         """Raise ShapeError unless what a predictor gave for so many images can move as it should."""

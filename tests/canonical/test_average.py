@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equivision.canonical import FrameAveragedNetwork, OrbitEnergy
+from equivision.errors import ShapeError
 from equivision.functional import act
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from equivision.testing import assert_equivariant, random_input
@@ -127,3 +128,26 @@ def test_any_angle_is_approximate(group: str) -> None:
     assert net(images((9, 9))).shape == (7, 3, 7, 7)
     of_approximate = FrameAveragedNetwork(nn.Flatten(), energy=OrbitEnergy(plain_cnn("invariant", C4), group=group))
     assert of_approximate.equivariance == "approximate"
+
+
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+@pytest.mark.parametrize("padding", [0, 1])
+def test_maps_of_oblong_images(group: PlanarGroup, padding: int) -> None:
+    predictor = nn.Sequential(nn.Conv2d(1, 4, 3, padding=padding), nn.ReLU(), nn.Conv2d(4, 2, 1)).double()
+    net, x = FrameAveragedNetwork(predictor, group=group, output="plane"), torch.rand(2, 1, 7, 10).double()
+    for g in range(1, group.order):
+        assert not torch.allclose(predictor(act(x, g, group)), act(predictor(x), g, group), rtol=1e-3)
+        torch.testing.assert_close(net(act(x, g, group)), act(net(x), g, group), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(net(x), slow_average(predictor, x, group, "plane", net.frames(x)))
+
+
+def test_oblong_images_that_cannot_be_averaged() -> None:
+    x = torch.rand(2, 1, 7, 10)
+    for options in ({"output": "invariant"}, {"output": "plane", "num_samples": 2}, {"output": "plane", "group": "C8"}):
+        with pytest.raises(ShapeError, match="7 x 10 pixels; C[48] mixes rows and columns: give square images"):
+            FrameAveragedNetwork(nn.Identity(), **{"group": "C4", **options})(x)
+    strided = nn.AdaptiveAvgPool2d((4, 6))
+    with pytest.raises(ShapeError, match="turned back, are 6 x 4, those of the images themselves 4 x 6: give square"):
+        FrameAveragedNetwork(strided, group="C4", output="plane")(x)
+    with pytest.raises(ShapeError, match=r"gives shape \(2, 70\): oblong images need maps"):
+        FrameAveragedNetwork(nn.Flatten(), group="C4", output="plane")(x)

@@ -153,7 +153,7 @@ def test_masks_of_a_plain_network_can_be_made_to_turn(run: Path, tmp_path: Path)
     for name in ("upright", "turned"):
         (tmp_path / name).mkdir()
     for i in range(3):
-        picture = Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 20), dtype=np.uint8))
+        picture = Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 20 + i), dtype=np.uint8))
         picture.save(tmp_path / "upright" / f"{i}.png")
         picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned" / f"{i}.png")
     same = {}
@@ -220,8 +220,8 @@ def test_no_picture_is_overwritten(run: Path, pictures: Path, tmp_path: Path, ca
         ("--tile 0", "tile=0: give at least 1"),
         ("--tile 32", "b.bmp (24x17): tile=32: height 17 is smaller and cannot be continued by as much on both sides"),
         ("--symmetrize X4", "group='X4' is not a group name"),
-        ("--symmetrize D4", "b.bmp (24x17): FrameAveragedNetwork: 17 x 24 pixels; D4 mixes rows and columns"),
-        ("--symmetrize D4", "or run on tiles of a size that it takes, as in --tile 16"),
+        ("--symmetrize C8", "b.bmp (24x17): FrameAveragedNetwork: 17 x 24 pixels; C8 mixes rows and columns"),
+        ("--symmetrize C8", "or run on tiles of a size that it takes, as in --tile 16"),
         ("--batch_size 0", "--batch_size 0: a batch needs at least one picture"),
         ("--images nowhere", "nowhere is not a folder"),
         ("--output {file}", "is a file; give a folder"),

@@ -253,10 +253,10 @@ def worst(task: SegmentationTask, images: Tensor) -> float:
     return max(errors) / float(logits.norm())
 
 
-@pytest.mark.parametrize("size", [12, 13])
-def test_a_plain_network_averaged_over_a_group_is_exact(size: int) -> None:
+@pytest.mark.parametrize(("size", "breadth"), [(12, 12), (13, 13), (12, 17)])
+def test_a_plain_network_averaged_over_a_group_is_exact(size: int, breadth: int) -> None:
     task = randomize_(small(model="z2_unet", width=8, num_classes=3).double()).eval().requires_grad_(False)
-    images = torch.rand(2, 3, size, size, dtype=torch.float64)
+    images = torch.rand(2, 3, size, breadth, dtype=torch.float64)
     keys, plain = list(task.state_dict()), task(images)
     assert worst(task, images) > 1e-4
     task.symmetrize = "D4"
@@ -295,8 +295,8 @@ def test_averaging_that_cannot_be() -> None:
     with pytest.raises(GroupMismatchError, match="group='X4' is not a group name"):
         task.symmetrize = "X4"
     assert task.symmetrize is None
-    task.symmetrize = "C4"
-    with pytest.raises(ShapeError, match="C4 mixes rows and columns: give square images"):
+    task.symmetrize = "C8"
+    with pytest.raises(ShapeError, match="C8 mixes rows and columns: give square images"):
         task(torch.zeros(1, 3, 16, 20))
 
 
