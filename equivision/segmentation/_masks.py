@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from equivision.errors import ShapeError
+from equivision.errors import DataError, ShapeError
 
 Logits = Float[Tensor, "batch maps height width"]
 Masks = Integer[Tensor, "batch height width"]
@@ -63,6 +63,7 @@ def mask_loss(logits: Logits, masks: Masks, *, ignore_index: int | None = None) 
 
     Raises:
         ShapeError: logits and masks do not fit.
+        DataError: masks hold a value that is no class (not looked for in compiled programs).
 
     Source: the G-CNN segmentation study, section 4.2.
 
@@ -76,11 +77,25 @@ def mask_loss(logits: Logits, masks: Masks, *, ignore_index: int | None = None) 
             "pixel, [batch, height, width]"
         )
     counts = torch.ones_like(masks, dtype=torch.bool) if ignore_index is None else masks != ignore_index
+    if not torch.compiler.is_compiling():
+        _check_classes(masks[counts], logits.shape[1])
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # sums are beyond what half precision holds
     if logits.shape[1] == 1:
         each = F.binary_cross_entropy_with_logits(logits[:, 0], (masks == 1).to(logits.dtype), reduction="none")
     else:
         each = F.cross_entropy(logits, torch.where(counts, masks.long(), 0), reduction="none")
     return torch.where(counts, each, 0).sum() / counts.sum().clamp(min=1)
+
+
+def _check_classes(known: Tensor, maps: int) -> None:
+    """Check the class numbers of all pixels that count; a single map would take any other for the background."""
+    num_classes = max(maps, 2)
+    if known.numel() and (known.min() < 0 or known.max() >= num_classes):
+        raise DataError(
+            f"masks hold values from {int(known.min())} to {int(known.max())}, but {maps} map(s) of logits tell "
+            f"classes 0 to {num_classes - 1}: give a network with more maps, or name the value of pixels without a class as "
+            "ignore_index"
+        )
 
 
 def thresholded_iou(iou: Float[Tensor, "*values"]) -> Float[Tensor, "*values"]:

@@ -35,7 +35,7 @@ def overlay(
     Equivariance: exact: the overlay of turned picture and mask is the turned overlay.
 
     Raises:
-        ShapeError: picture and mask do not fit.
+        ShapeError: picture and mask do not fit, or the picture is neither uint8 nor floats.
         ConfigError: alpha is out of range, there are no colours, or one of them is none.
 
     >>> overlay(torch.zeros(1, 4, 4), torch.ones(4, 4, dtype=torch.int64), alpha=1.0)[:, 0, 0].tolist()
@@ -46,6 +46,8 @@ def overlay(
             f"picture is {tuple(picture.shape)}, mask {tuple(mask.shape)}: need [1 or 3, height, width] and [height, "
             "width]"
         )
+    if picture.dtype != torch.uint8 and not picture.is_floating_point():
+        raise ShapeError(f"picture has dtype {picture.dtype}: give uint8, or floats in [0, 1]")
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha={alpha}: give a number from 0 to 1")
     wrong = [one for one in colours if not re.fullmatch("#[0-9a-fA-F]{6}", one)]

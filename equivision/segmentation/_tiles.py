@@ -72,13 +72,13 @@ def predict_tiled(
 
     Raises:
         ConfigError: tile, overlap or batch_size is out of range, or a picture smaller than the tile has not its parity.
-        ShapeError: the picture has not three axes, or the output has not the size of a tile.
+        ShapeError: the picture has not three axes or no pixels, or the output has not the size of a tile.
 
     >>> net = nn.Conv2d(1, 2, 3, padding=1)
     >>> predict_tiled(net, torch.rand(1, 50, 37), tile=16, overlap=4).shape
     torch.Size([2, 50, 37])
     """
-    if picture.ndim != 3:
+    if picture.ndim != 3 or not picture.numel():
         raise ShapeError(f"picture has shape {tuple(picture.shape)}: give one picture, [channel, height, width]")
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size}: give at least 1")

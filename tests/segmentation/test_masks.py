@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from equivision.errors import ShapeError
+from equivision.errors import DataError, ShapeError
 from equivision.functional import act
 from equivision.groups import dihedral
 from equivision.segmentation import classes_of, mask_loss, probabilities_of, thresholded_iou
@@ -134,3 +134,21 @@ def test_logits_that_are_none(logits: Tensor) -> None:
 def test_masks_that_do_not_fit(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="need one class number for every pixel"):
         mask_loss(torch.zeros(2, 1, 4, 4), torch.zeros(shape, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(("maps", "value"), [(1, 2), (1, 255), (1, -1), (2, 2), (3, 3), (3, 255)])
+def test_values_that_are_no_class(maps: int, value: int) -> None:
+    logits, masks = logits_and_masks(maps, (5, 5))
+    wanted = mask_loss(logits, masks.index_fill(1, torch.tensor(2), 9), ignore_index=9)
+    masks[:, 2] = value
+    with pytest.raises(
+        DataError, match=rf"{maps} map\(s\) of logits tell classes 0 to {max(maps, 2) - 1}: .* as ignore_index"
+    ):
+        mask_loss(logits, masks)
+    torch.testing.assert_close(mask_loss(logits, masks, ignore_index=value), wanted)
+
+
+@pytest.mark.parametrize("maps", [1, 3])
+def test_the_loss_of_many_pixels_in_half_precision(maps: int) -> None:
+    logits, masks = torch.zeros(1, maps, 400, 400, dtype=torch.float16), torch.zeros(1, 400, 400, dtype=torch.int64)
+    assert float(mask_loss(logits, masks)) == pytest.approx(math.log(max(maps, 2)), abs=1e-5)

@@ -50,6 +50,11 @@ def test_colours_repeat() -> None:
     assert not torch.equal(one, overlay(picture, square(value=2), colours=[RED, GREEN]))
 
 
+def test_whole_numbers_that_are_no_bytes() -> None:
+    with pytest.raises(ShapeError, match=r"picture has dtype torch\.int64: give uint8, or floats in \[0, 1\]"):
+        overlay(torch.full((3, 4, 4), 200), torch.zeros(4, 4, dtype=torch.int64))
+
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 9), (6, 9)])
 def test_overlays_turn_with_picture_and_mask(size: tuple[int, int]) -> None:
     picture, mask = torch.rand(3, *size), torch.randint(0, 3, size)

@@ -164,6 +164,8 @@ def test_options_that_cannot_be(shape: tuple[int, ...], options: dict[str, Any],
 
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_pictures_and_networks_that_do_not_fit() -> None:
+    with pytest.raises(ShapeError, match=r"picture has shape \(1, 0, 23\): give one picture"):
+        predict_tiled(nn.Identity(), torch.rand(1, 0, 23), tile=12, overlap=4)
     with pytest.raises(ShapeError, match=r"picture has shape \(2, 1, 30, 23\): give one picture"):
         predict_tiled(nn.Conv2d(1, 1, 1), torch.zeros(2, 1, 30, 23), tile=12, overlap=3)
     for net in (nn.Conv2d(1, 1, 3), nn.Flatten()):
