@@ -47,7 +47,7 @@ def write_masks(task: SegmentationTask, options: argparse.Namespace) -> None:
         written += 1
     if not written:
         raise DataError(f"{options.images} holds no readable picture: check the folder and its files")
-    names = ", ".join(f"{i} {name}" for i, name in enumerate(task.hparams["class_names"]))
+    names = ", ".join(f"{i} {name}" for i, name in enumerate(task.hparams["class_names"]) if name != str(i))
     say(f"{written} masks and overlays written to {folder}{f' (values: {names})' if names else ''}")
 
 

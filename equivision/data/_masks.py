@@ -138,6 +138,11 @@ class MaskReader:
         return masks, names
 
     def _check_unnamed(self, found: Sequence[int], source: str) -> None:
+        if not found:
+            raise DataError(
+                f"the masks in {source} hold only ignore_index={self.meaning.ignore_index}: no pixel has a class; "
+                "check the files and ignore_index="
+            )
         if len(found) < 2:
             raise DataError(
                 f"the masks in {source} hold only the value {', '.join(map(str, found))}: there is nothing to tell "

@@ -211,6 +211,7 @@ def test_unknown_pixels_keep_their_value() -> None:
         (MaskClasses(), ([0, 0], [0, 2]), r"here hold 2 values, 0, 2 \(m1 holds the last of them\), not class numbers"),
         (MaskClasses(), ([0, 60], [199, 255]), "0, 60, 199, 255 .*saved as JPEG, or scaled with interpolation"),
         (MaskClasses(), (range(100),), "100 values, 0, 1, 2, 3, 4, 5, ..., 99"),
+        (MaskClasses(ignore_index=7), ([7, 7],), "hold only ignore_index=7: no pixel has a class; check the files"),
         (MaskClasses(), ([0, 0],), "hold only the value 0: there is nothing to tell apart"),
         (MaskClasses(classes={"x": (1,)}), ([0, 255],), r"hold the values 0, 255, but none of those in classes="),
         (
