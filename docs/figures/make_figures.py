@@ -16,6 +16,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
+from _chirality import readouts
 from _errors import error_by_images, error_by_parameters
 from _hyper import hyper_collapse, hyper_kernels
 from _letters import LETTERS, F
@@ -333,6 +334,7 @@ FIGURES = (
     hyper_kernels,
     hyper_collapse,
     scale_shift,
+    readouts,
 )
 
 

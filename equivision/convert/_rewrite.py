@@ -30,6 +30,7 @@ from equivision.groups import PlanarGroup
 from equivision.nn import (
     BlurPool2d,
     CenteredMaxPool2d,
+    CharacterPool,
     CosetPool,
     FieldBatchNorm2d,
     GroupConvTranspose2d,
@@ -43,8 +44,8 @@ from equivision.nn import (
 
 #: Our layers.
 LAYERS = (
-    *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.SPATIAL, GroupPool, CosetPool, GroupLinear, Restrict, Induce,
-    SteerableConv2d, FieldBatchNorm2d,
+    *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool, GroupLinear, Restrict,
+    Induce, SteerableConv2d, FieldBatchNorm2d,
 )  # fmt: skip
 _AXES = {-2: "height", -1: "width"}
 
@@ -263,6 +264,11 @@ class Rewriter:
         whole, ndim, graph = self._whole(source), self._ndim(source), self._new
         if isinstance(module, GroupPool):
             return Value(_reduce(graph, whole, module.mode, 2), None, None if ndim is None else ndim - 1)
+        if isinstance(module, CharacterPool):
+            self._parts[f"{name}.signs"] = module.signs
+            signed = graph.call_method("movedim", (whole, 2, -1))
+            signed = graph.call_function(operator.mul, (signed, graph.get_attr(f"{name}.signs")))
+            return Value(graph.call_method("mean", (signed, -1)), None, None if ndim is None else ndim - 1)
         if isinstance(module, Induce):
             return self._induce(source, name, module, ndim)
         if isinstance(module, GroupLinear):

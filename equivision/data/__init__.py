@@ -14,6 +14,8 @@ torch.Size([397, 1, 28, 28])
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from equivision.data._chiral import chiral_shapes as chiral_shapes
+from equivision.data._chiral import mirrored as mirrored
 from equivision.data._crops import context_side as context_side
 from equivision.data._crops import crop_and_resize as crop_and_resize
 from equivision.data._digits import read_digits as read_digits

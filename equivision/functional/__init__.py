@@ -29,6 +29,7 @@ from equivision.functional._linear import induce as induce
 from equivision.functional._linear import restrict as restrict
 from equivision.functional._pool import avg_pool2d as avg_pool2d
 from equivision.functional._pool import centered_max_pool2d as centered_max_pool2d
+from equivision.functional._pool import character_pool as character_pool
 from equivision.functional._pool import coset_pool as coset_pool
 from equivision.functional._pool import group_pool as group_pool
 from equivision.functional._pool import max_pool2d as max_pool2d

@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from equivision.errors import ConfigError, ShapeError
+from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._checks import Size2, pair
 from equivision.functional._grid import check_fits, check_grid
 from equivision.functional._layout import FieldLayout
-from equivision.groups import PlanarGroup, Subgroup
+from equivision.groups import FiniteGroup, PlanarGroup, Subgroup
+from equivision.reps import Representation
 
 PoolMode = Literal["max", "mean", "norm"]
 _REDUCE: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -89,6 +90,54 @@ def coset_pool(
         )
     sorted_by_coset = x.index_select(2, slots if slots is not None else coset_slots(subgroup).to(x.device))
     return _REDUCE[mode](sorted_by_coset.unflatten(2, (subgroup.index, subgroup.order)), 3)
+
+
+def character_signs(rep: Representation) -> Int[Tensor, " order"]:
+    """The numbers of a representation of size 1, which are 1 and -1, for every element.
+
+    Raises:
+        ConfigError: the size is not 1.
+        GroupMismatchError: the group is not finite.
+    """
+    if not isinstance(rep.group, FiniteGroup):
+        raise GroupMismatchError(
+            f"rep={rep!r}: features have one slot for each element, but {rep.group.name} has infinitely many: use "
+            "InvariantMap or SteerableConv2d, or C_n and D_n"
+        )
+    if rep.size != 1:
+        raise ConfigError(
+            f"rep={rep.name!r} has size {rep.size}: a pool gives one number, so it needs a representation of size 1, "
+            "such as 'sign', 'A2' or 'B1'; SteerableConv2d goes to larger ones"
+        )
+    return torch.from_numpy(rep.character).round().to(torch.int8)
+
+
+def character_pool(
+    x: Float[Tensor, "batch channel group *space"], rep: Representation, signs: Int[Tensor, " order"] | None = None
+) -> Float[Tensor, "batch channel *space"]:
+    """Mean over the group with the signs of a representation of size 1: ``(P f) = 1/|G| sum_h rho(h) f(h)``.
+
+    It is the projection onto the part of f that rho moves. With the sign representation what is left changes its sign
+    under reflections; with the trivial one it is the mean of :func:`group_pool`.
+
+    Args:
+        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        rep: representation of size 1.
+        signs: :func:`character_signs` of it, to save building them.
+
+    Equivariance: exact, regular to rho: ``f(L_g x) = rho(g) g f(x)``.
+
+    Raises:
+        ConfigError: the size of rep is not 1.
+        ShapeError: the group axis has the wrong length.
+    """
+    signs = character_signs(rep).to(x.device) if signs is None else signs
+    if x.ndim not in (3, 5) or x.shape[2] != len(signs):
+        raise ShapeError(
+            f"CharacterPool: input has shape {tuple(x.shape)}; needs a group axis of {len(signs)} ({rep.group.name}) "
+            "as axis 2 of 3 or 5"
+        )
+    return (x.movedim(2, -1) * signs).mean(-1)
 
 
 def _check_spatial(x: Tensor, layer: str) -> None:

@@ -21,6 +21,7 @@ from equivision.nn._linear import Restrict as Restrict
 from equivision.nn._norm import BatchNorm3d as BatchNorm3d
 from equivision.nn._pool import AvgPool2d as AvgPool2d
 from equivision.nn._pool import CenteredMaxPool2d as CenteredMaxPool2d
+from equivision.nn._pool import CharacterPool as CharacterPool
 from equivision.nn._pool import CosetPool as CosetPool
 from equivision.nn._pool import GroupPool as GroupPool
 from equivision.nn._pool import MaxPool2d as MaxPool2d

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import GroupMismatchError
 from equivision.functional._checks import Size2
-from equivision.functional._pool import PoolMode, check_pool_mode, check_stride, coset_slots
+from equivision.functional._pool import PoolMode, character_signs, check_pool_mode, check_stride, coset_slots
 from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
 from equivision.nn._base import Guarantee, grid_pair
+from equivision.nn._steerable import representation
+from equivision.reps import Representation
 
 
 class GroupPool(nn.Module):
@@ -98,6 +100,57 @@ class CosetPool(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.group!r}, {self.subgroup!r}, mode={self.mode!r}"
+
+
+class CharacterPool(nn.Module):
+    """Pool over the group with signs, ``1/|G| sum_h rho(h) f(h)``: what is left is moved by ``rho`` alone.
+
+    With ``"sign"`` of D_n it is a pseudoscalar: the same for all rotations, and with the other sign for a reflection.
+    That is what tells left from right, and what a :class:`GroupPool` over D_n forgets. To keep it, go on with odd maps:
+    ``torch.nn.Tanh`` and ``torch.nn.Linear`` without a bias, but no ReLU.
+
+    Args:
+        rep: representation of size 1 of C_n or D_n, or its name: ``"sign"``, ``"B"``, ``"B1"``, ``"trivial"``.
+        group: needed where the representation is given by name.
+
+    Shape:
+        ``[B, C, |G|, H, W]`` to ``[B, C, H, W]``; ``[B, C, |G|]`` to ``[B, C]``.
+
+    Equivariance: exact, regular to ``rep``: ``f(L_g x) = rho(g) g f(x)``.
+
+    Raises:
+        ConfigError: the size of the representation is not 1.
+        GroupMismatchError: the group has no such representation, or is not finite.
+        ShapeError: the group axis of the input has another length.
+
+    Source: the article on the principles of group-equivariant networks (chirality); the projection onto an irrep is
+    that of any book on representations, such as Serre 1977, section 2.6.
+
+    >>> import torch
+    >>> pool, x = CharacterPool("sign", group="D4"), torch.randn(2, 16, 8, 5, 5)
+    >>> mirrored = functional.act(x, 4, pool.rep.group)
+    >>> torch.allclose(pool(mirrored).mean((2, 3)), -pool(x).mean((2, 3)), atol=1e-6)
+    True
+    """
+
+    equivariance: ClassVar[Guarantee] = "exact"
+    signs: Tensor
+
+    def __init__(self, rep: Representation | str = "sign", *, group: PlanarGroup | str | None = None) -> None:
+        super().__init__()
+        self.rep = representation("rep", rep, group)
+        self.register_buffer("signs", character_signs(self.rep), persistent=False)
+
+    def reset_parameters(self) -> None:
+        """Fill the signs again, as after ``to_empty``; there is nothing to learn."""
+        self.signs.copy_(character_signs(self.rep))
+
+    def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel *space"]:
+        """Pool."""
+        return functional.character_pool(x, self.rep, self.signs)
+
+    def extra_repr(self) -> str:
+        return repr(self.rep)
 
 
 class _SpatialPool(nn.Module):

@@ -256,6 +256,24 @@ def _over_the_group() -> Iterator[Case]:
     yield _coset_pool(inclusion(C4, D4).image(), "max", None, "CosetPool-named", partial(evnn.CosetPool, D4, "C4"))
 
 
+def _characters() -> Iterator[Case]:
+    """Pools with the signs of every representation of size 1."""
+    for group in GROUPS:
+        for rep in reps.irreps(group):
+            for sizes in (ANY_SIZE, None) if rep.size == 1 else ():
+                yield Case(
+                    f"CharacterPool-{group}-{rep.name}-{'values' if sizes is None else 'maps'}",
+                    partial(evnn.CharacterPool, rep),
+                    group,
+                    sizes,
+                    representative=rep.index == 1 and group in (C4, D4),
+                    act_out=lambda y, g, rep=rep, group=group: (
+                        float(rep.character[g]) * (y if y.ndim == 2 else act(y, g, group))
+                    ),
+                    keeps_channels_last=False,
+                )
+
+
 def _coset_pool(
     subgroup: Subgroup,
     mode: str,
@@ -361,6 +379,7 @@ CASES: tuple[Case, ...] = (
     *_windows(),
     *_resolution(),
     *_over_the_group(),
+    *_characters(),
     *_restrictions(),
     *_linear(),
     *_norms(),

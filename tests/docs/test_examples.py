@@ -48,6 +48,14 @@ def test_canonicalize(tmp_path: Path) -> None:
     assert percent["left as they are"] > 70
 
 
+def test_chirality(tmp_path: Path) -> None:
+    """A picture and its mirror image get one right answer from an invariant network, and two from a signed one."""
+    lines = run([str(ROOT / "examples/chirality.py")], tmp_path).splitlines()
+    percent = {name: float(rest.split("%")[0]) for name, rest in (line.split(": ") for line in lines)}
+    assert percent["invariant under D4"] == 50.0
+    assert percent["signed under D4"] > 85 > 70 > percent["plain"]
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed

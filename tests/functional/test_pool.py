@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from equivision import functional
-from equivision.errors import ConfigError
-from equivision.groups import Subgroup, cyclic, dihedral
-from equivision.reps import quotient
+from equivision.errors import ConfigError, GroupMismatchError, ShapeError
+from equivision.groups import PlanarGroup, Subgroup, cyclic, dihedral, orthogonal
+from equivision.reps import irreps, quotient, sign
 from equivision.testing import assert_equivariant, equivariance_error, random_input, relative_error
 
 D4 = dihedral(4)
@@ -94,3 +94,46 @@ def test_a_centred_pool_of_even_size_is_the_usual_one() -> None:
 def test_strides_of_centred_pools(stride) -> None:
     with pytest.raises(ConfigError, match=f"stride={stride!r}: give a whole number"):
         functional.centered_max_pool2d(random_input(1, (4, 4)), stride)
+
+
+@pytest.mark.parametrize("group", [cyclic(2), cyclic(4), cyclic(6), dihedral(1), dihedral(2), dihedral(4)], ids=str)
+def test_characters_split_the_mean_of_squares(group: PlanarGroup) -> None:
+    """Projections onto different representations are orthogonal, and each is a projection."""
+    x = random_input(2, (3, 3), group)
+    lines = [rep for rep in irreps(group) if rep.size == 1]
+    parts = []
+    for rep in lines:
+        pooled = functional.character_pool(x, rep)
+        spread = pooled.unsqueeze(2) * torch.from_numpy(rep.character)[:, None, None]
+        assert relative_error(functional.character_pool(spread, rep), pooled) < 1e-15
+        assert all(functional.character_pool(spread, other).abs().max() < 1e-15 for other in lines if other != rep)
+        parts.append(spread)
+    rest = x - torch.stack(parts).sum(0)
+    assert all(functional.character_pool(rest, rep).abs().max() < 1e-15 for rep in lines)
+    assert relative_error(functional.character_pool(x, lines[0]), functional.group_pool(x, "mean")) < 1e-15
+
+
+def test_the_sign_is_half_the_difference_of_two_cosets() -> None:
+    x = random_input(2, (3, 3), D4)
+    right, left = functional.coset_pool(x, D4.subgroup([1]), "mean").unbind(2)
+    assert relative_error(functional.character_pool(x, sign(D4)), (right - left) / 2) < 1e-15
+
+
+def test_a_picture_that_is_its_own_mirror_image_has_no_hand() -> None:
+    x, weight = random_input(1, (7, 7)), random_input(1, (3, 3), batch=2)
+    symmetric = x + x.flip(-1)
+    for picture, empty in ((x, False), (symmetric, True)):
+        features = torch.relu(functional.lift_conv2d(picture, weight, group=D4))
+        hand = functional.character_pool(features, sign(D4)).mean((2, 3))
+        assert (hand.abs().max() < 1e-15) == empty
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_errors_of_characters() -> None:
+    x = random_input(2, (3, 3), D4)
+    with pytest.raises(ConfigError, match=r"rep='E1' has size 2: a pool gives one number, so it needs .* 'sign'"):
+        functional.character_pool(x, irreps(D4)[4])
+    with pytest.raises(GroupMismatchError, match=r"rep=.*: features have one slot for each element, but O2"):
+        functional.character_pool(x, sign(orthogonal()))
+    with pytest.raises(ShapeError, match=r"CharacterPool: input has shape .* needs a group axis of 4 \(D2\)"):
+        functional.character_pool(x, sign(dihedral(2)))

@@ -154,6 +154,15 @@ def test_unknown_pool_mode(build) -> None:
         build("sum")
 
 
+def test_representations_that_are_no_characters() -> None:
+    with pytest.raises(GroupMismatchError, match=r"group=cyclic\(4\) has no reflections, so it has no sign"):
+        evnn.CharacterPool("sign", group="C4")
+    with pytest.raises(ConfigError, match="rep='regular' has size 8"):
+        evnn.CharacterPool("regular", group="D4")
+    with pytest.raises(ConfigError, match="rep='sign' is a name: give group too"):
+        evnn.CharacterPool()
+
+
 def test_subgroup_of_another_group() -> None:
     with pytest.raises(GroupMismatchError, match=r"subgroup=Subgroup.* is one of D4, not of C4"):
         evnn.CosetPool("C4", dihedral(4).subgroup([4]))
