@@ -1,6 +1,7 @@
 """``equivision predict`` for networks with one answer a pixel: masks and overlays."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,8 +48,13 @@ def write_masks(task: SegmentationTask, options: argparse.Namespace) -> None:
         written += 1
     if not written:
         raise DataError(f"{options.images} holds no readable picture: check the folder and its files")
-    names = ", ".join(f"{i} {name}" for i, name in enumerate(task.hparams["class_names"]) if name != str(i))
-    say(f"{written} masks and overlays written to {folder}{f' (values: {names})' if names else ''}")
+    say(f"{written} masks and overlays written to {folder}{legend(task.hparams['class_names'])}")
+
+
+def legend(class_names: Sequence[str]) -> str:
+    """What the values in masks mean, as far as classes have names other than their numbers."""
+    named = [f"{i} {name}" for i, name in enumerate(class_names) if name != str(i)]
+    return f" (values: {', '.join(named)})" if named else ""
 
 
 def _check_folder(folder: Path, images: Path) -> None:

@@ -183,8 +183,8 @@ def _turn_quarters(
     if images.shape[-1] != images.shape[-2]:
         raise ShapeError(
             f"images are {images.shape[-2]}x{images.shape[-1]}: angle='quarters' needs square images, since those of "
-            "two shapes do not fit in one batch. Give image_size= (on the command line --data.image_size) to crop all to "
-            "one square; to test on them as they are, test_variants=['upright', 'rotated90', 'reflected']"
+            "two shapes do not fit in one batch. Give image_size= (on the command line --data.image_size) to crop all "
+            "to one square; to test on them as they are, test_variants=['upright', 'rotated90', 'reflected']"
         )
     turned = torch.empty_like(images)
     quarters = (angles / 90).round().to(device=images.device, dtype=torch.int64)

@@ -93,8 +93,8 @@ def _check_classes(known: Tensor, maps: int) -> None:
     if known.numel() and (known.min() < 0 or known.max() >= num_classes):
         raise DataError(
             f"masks hold values from {int(known.min())} to {int(known.max())}, but {maps} map(s) of logits tell "
-            f"classes 0 to {num_classes - 1}: give a network with more maps, or name the value of pixels without a class as "
-            "ignore_index"
+            f"classes 0 to {num_classes - 1}: give a network with more maps, or name the value of pixels without a "
+            "class as ignore_index"
         )
 
 

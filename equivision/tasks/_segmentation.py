@@ -19,7 +19,8 @@ from equivision.tasks._supervised import Images, SupervisedTask
 class MaskScores(Metric):
     """Scores of masks: intersection over union and Dice over all pixels, and means over the images.
 
-    Means over classes leave out class 0, the background, and classes that are in no mask, true or predicted.
+    Means over classes leave out class 0, the background, and classes that are in no mask, true or predicted; means over
+    images leave out those in which no pixel counts.
 
     Args:
         num_classes: classes with the background.
@@ -45,6 +46,7 @@ class MaskScores(Metric):
     def update(self, prediction: Tensor, masks: Tensor) -> None:
         """Add predicted and true class numbers ``[batch, height, width]``."""
         found = confusion(prediction, masks, self.num_classes, ignore_index=self.ignore_index)
+        found = found[found.sum((1, 2)) > 0]  # of an image in which no pixel counts nothing is known
         each = iou(found)[:, 1:]
         self.counts += found.sum(0)
         self.image_iou += each.nan_to_num(1.0).mean(1).sum()

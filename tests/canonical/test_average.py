@@ -144,7 +144,7 @@ def test_maps_of_oblong_images(group: PlanarGroup, padding: int) -> None:
 def test_oblong_images_that_cannot_be_averaged() -> None:
     x = torch.rand(2, 1, 7, 10)
     for options in ({"output": "invariant"}, {"output": "plane", "num_samples": 2}, {"output": "plane", "group": "C8"}):
-        with pytest.raises(ShapeError, match="7 x 10 pixels; C[48] mixes rows and columns: give square images"):
+        with pytest.raises(ShapeError, match=r"7 x 10 pixels; C[48] mixes rows and columns: give square images"):
             FrameAveragedNetwork(nn.Identity(), **{"group": "C4", **options})(x)
     strided = nn.AdaptiveAvgPool2d((4, 6))
     with pytest.raises(ShapeError, match="turned back, are 6 x 4, those of the images themselves 4 x 6: give square"):

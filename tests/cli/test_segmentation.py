@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from equivision.cli import main
+from equivision.cli._masks import legend
 from equivision.data import read_picture
 from equivision.export import OnnxModel
 from equivision.segmentation import classes_of, overlay, predict_tiled
@@ -337,3 +338,8 @@ def test_export_of_a_run(run: Path, tmp_path: Path, capsys, unchecked_annotation
 def test_what_a_run_costs(run: Path, capsys) -> None:
     assert main(["cost", "--run_dir", str(run)]) == 0
     assert "3 x 16 x 16" in capsys.readouterr().out
+
+
+def test_names_of_classes_are_listed_unless_they_are_numbers() -> None:
+    assert legend(["back", "disk"]) == " (values: 0 back, 1 disk)"
+    assert legend(["0", "1", "2"]) == legend([]) == ""

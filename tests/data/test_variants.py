@@ -141,7 +141,7 @@ def test_oblong_images() -> None:
     x = images(5, 6, 9)
     assert Variant(90.0).apply(x).shape == (5, 2, 9, 6)
     assert named_variant("rotated").apply(x).shape == (5, 2, 6, 9)
-    with pytest.raises(ShapeError, match="images are 6x9: angle='quarters' needs square images, .* Give image_size="):
+    with pytest.raises(ShapeError, match=r"images are 6x9: angle='quarters' needs square images, .* Give image_size="):
         named_variant("quarters").apply(x)
 
 

@@ -362,3 +362,13 @@ def test_the_score_of_an_image_is_thresholded_before_the_mean() -> None:
 def test_a_group_that_a_model_does_not_take() -> None:
     with pytest.raises((ConfigError, GroupMismatchError), match="z2_unet has no symmetry"):
         small(model="z2_unet", group="C4")
+
+
+def test_images_of_ignored_pixels_only_do_not_count() -> None:
+    prediction, masks = torch.randint(0, 3, (2, 3, 8, 8)).unbind(0)
+    alone, among = MaskScores(3, 255), MaskScores(3, 255)
+    alone.update(prediction, masks)
+    unknown = torch.full((1, 8, 8), 255)
+    among.update(torch.cat([prediction, prediction[:1]]), torch.cat([masks, unknown]))
+    assert float(alone.compute()["image_iou"]) < 0.9
+    torch.testing.assert_close(among.compute(), alone.compute(), rtol=0, atol=0)
