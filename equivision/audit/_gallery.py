@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.audit._layers import ElementMeasurement
-from equivision.audit._masks import Masks, masks_of, move_mask
+from equivision.audit._masks import Masks, move_mask
 from equivision.audit._moves import Move, declared_groups, move_of
 from equivision.audit._picture import LARGEST_MASK, Picture, class_picture, image_picture, marked_picture, picture
 from equivision.audit._report import Gallery, LayerPictures, MaskPictures
 from equivision.audit._run import Runner, watch
-from equivision.functional import act
+from equivision.functional import act, classes_of
 from equivision.groups import PlanarGroup
 
 #: Smaller maps show nothing.
@@ -45,7 +45,7 @@ def _mask_pictures(
     """The masks of one image under every element."""
     if masks is None or masks.num_classes > 255:
         return None
-    found = [masks_of(runner(act(x, g, group))) for g in range(group.order)]
+    found = [classes_of(runner(act(x, g, group))) for g in range(group.order)]
     return MaskPictures(
         num_classes=masks.num_classes,
         image=image,

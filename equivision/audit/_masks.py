@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from equivision.audit._moves import nearest_rotation
 from equivision.audit._report import MaskResult
-from equivision.functional import act, confusion, iou, rotate
+from equivision.functional import act, classes_of, confusion, iou, rotate
 from equivision.groups import PlanarGroup
 
 #: Stands in true masks for a class that is not known.
@@ -27,11 +27,6 @@ class Masks:
 
     num_classes: int
     truth: Int64[Tensor, "images height width"] | None
-
-
-def masks_of(logits: Float[Tensor, "batch classes height width"]) -> Int64[Tensor, "batch height width"]:
-    """The class of every pixel: that of the largest logit; of a single map, class 1 where it is above 0."""
-    return logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
 def move_mask(
@@ -84,7 +79,7 @@ class MaskMeter:
         """
         if self._masks is None:
             return
-        mask, expected = masks_of(logits), move(masks_of(upright))
+        mask, expected = classes_of(logits), move(classes_of(upright))
         counted = torch.ones_like(mask, dtype=torch.bool) if inside is None else (inside > 0).expand_as(mask)
         self._pixels += int(counted.sum())
         self._same += int(((mask == expected) & counted).sum())

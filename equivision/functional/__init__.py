@@ -4,6 +4,7 @@ from equivision.functional._action import act as act
 from equivision.functional._action import rotate as rotate
 from equivision.functional._attention import attentive_group_conv2d as attentive_group_conv2d
 from equivision.functional._attention import attentive_lift_conv2d as attentive_lift_conv2d
+from equivision.functional._confusion import classes_of as classes_of
 from equivision.functional._confusion import confusion as confusion
 from equivision.functional._confusion import dice as dice
 from equivision.functional._confusion import iou as iou

@@ -1,7 +1,7 @@
-"""How well masks agree: the confusion matrix of every image, and the overlaps that follow from it."""
+"""Masks that logits stand for, and how well masks agree: confusion matrices, and the overlaps that follow from them."""
 
 import torch
-from jaxtyping import Float64, Int64, Integer
+from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor
 
 from equivision.errors import ConfigError, DataError, ShapeError
@@ -117,3 +117,27 @@ def dice(confusion: Int64[Tensor, "*batch classes classes"]) -> Float64[Tensor, 
     """
     both, together = _overlaps(confusion)
     return 2 * both / together
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raise ShapeError unless these are maps of logits."""
+    if logits.ndim != 4 or not logits.is_floating_point() or logits.shape[1] < 1:
+        raise ShapeError(
+            f"logits have shape {tuple(logits.shape)}, {logits.dtype}: need [batch, maps, height, width] of "
+            "floating-point numbers, one map a class, or a single map for a mask of one kind"
+        )
+
+
+def classes_of(logits: Float[Tensor, "batch maps height width"]) -> Int64[Tensor, "batch height width"]:
+    """The class of every pixel: that of the largest logit; of a single map, 1 where it is above 0.
+
+    Equivariance: exact, plane to plane; where logits are equal, the first class wins, wherever the pixel is.
+
+    Raises:
+        ShapeError: logits have not 4 axes, or are no floating-point numbers.
+
+    >>> classes_of(torch.tensor([[[[1.0]], [[2.0]], [[0.5]]]])).tolist()
+    [[[1]]]
+    """
+    check_logits(logits)
+    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)

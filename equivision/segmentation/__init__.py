@@ -6,7 +6,7 @@
 [[[1, 0]]]
 """
 
-from equivision.segmentation._masks import classes_of as classes_of
+from equivision.functional import classes_of as classes_of
 from equivision.segmentation._masks import mask_loss as mask_loss
 from equivision.segmentation._masks import probabilities_of as probabilities_of
 from equivision.segmentation._masks import thresholded_iou as thresholded_iou

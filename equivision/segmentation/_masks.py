@@ -1,37 +1,15 @@
 """What logits of every pixel mean, what they are trained with, and the score of the segmentation study."""
 
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import DataError, ShapeError
+from equivision.functional._confusion import check_logits
 
 Logits = Float[Tensor, "batch maps height width"]
 Masks = Integer[Tensor, "batch height width"]
-
-
-def _check_logits(logits: Tensor) -> None:
-    if logits.ndim != 4 or not logits.is_floating_point() or logits.shape[1] < 1:
-        raise ShapeError(
-            f"logits have shape {tuple(logits.shape)}, {logits.dtype}: need [batch, maps, height, width] of "
-            "floating-point numbers, one map a class, or a single map for a mask of one kind"
-        )
-
-
-def classes_of(logits: Logits) -> Int64[Tensor, "batch height width"]:
-    """The class of every pixel: that of the largest logit; of a single map, 1 where it is above 0.
-
-    Equivariance: exact, plane to plane; where logits are equal, the first class wins, wherever the pixel is.
-
-    Raises:
-        ShapeError: logits have not 4 axes, or are no floating-point numbers.
-
-    >>> classes_of(torch.tensor([[[[1.0]], [[2.0]], [[0.5]]]])).tolist()
-    [[[1]]]
-    """
-    _check_logits(logits)
-    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)
 
 
 def probabilities_of(logits: Logits) -> Float[Tensor, "batch classes height width"]:
@@ -43,7 +21,7 @@ def probabilities_of(logits: Logits) -> Float[Tensor, "batch classes height widt
     >>> probabilities_of(torch.zeros(1, 1, 1, 1)).flatten().tolist()
     [0.5, 0.5]
     """
-    _check_logits(logits)
+    check_logits(logits)
     if logits.shape[1] > 1:
         return logits.softmax(1)
     return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], 1)
@@ -70,7 +48,7 @@ def mask_loss(logits: Logits, masks: Masks, *, ignore_index: int | None = None) 
     >>> mask_loss(torch.zeros(1, 1, 2, 2), torch.tensor([[[0, 1], [1, 0]]]))
     tensor(0.6931)
     """
-    _check_logits(logits)
+    check_logits(logits)
     if (len(logits), *logits.shape[2:]) != tuple(masks.shape):
         raise ShapeError(
             f"logits have shape {tuple(logits.shape)}, masks {tuple(masks.shape)}: need one class number for every "
