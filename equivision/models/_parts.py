@@ -1,6 +1,6 @@
 """Parts that several architectures choose by a word."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -36,6 +36,20 @@ def check_counts(**counts: int) -> None:
     """
     for name, value in counts.items():
         check_count(name, value)
+
+
+def doubled_widths(width: int | None, widths: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
+    """One width, doubled from stage to stage; or those of all stages; or the default.
+
+    Raises:
+        ConfigError: both are given, or the width is no whole number of at least 1.
+    """
+    if width is not None and widths is not None:
+        raise ConfigError(f"width={width} and widths={tuple(widths)} say the same: give one of them")
+    if width is None:
+        return tuple(default if widths is None else widths)
+    check_count("width", width)
+    return tuple(width * 2**i for i in range(len(default)))
 
 
 def movement(group: PlanarGroup, interpolation: Interpolation | None) -> Interpolation:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation, Mask
 from equivision.groups import PlanarGroup, planar
-from equivision.models._parts import check_plain
+from equivision.models._parts import check_plain, doubled_widths
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
 from equivision.nn._base import check_count
@@ -118,18 +118,6 @@ def _check(widths: Sequence[int], padding: str, **counts: int) -> None:
         raise ConfigError(f"padding={padding!r} is not known: choose 'exact' or 'printed'")
 
 
-def _widths(width: int | None, widths: Sequence[int] | None, study: Sequence[int]) -> tuple[int, ...]:
-    """The widths of the study; or one width, doubled after every pool; or all five."""
-    if width is not None and widths is not None:
-        raise ConfigError(f"width={width} and widths={tuple(widths)} say the same: give one of them")
-    if widths is not None:
-        return tuple(widths)
-    if width is None:
-        return tuple(study)
-    check_count("width", width)
-    return tuple(width * 2**i for i in range(5))
-
-
 def _study_widths(group: PlanarGroup) -> tuple[int, ...]:
     """Those of the study; for a group that it has not, those of its CNN divided by the root of the order."""
     return _STUDY.get(group.name, tuple(max(1, round(width / group.order**0.5)) for width in _CNN))
@@ -161,7 +149,7 @@ def pn_z2cnn(
     395882
     """
     check_plain(group, "pn_z2cnn", "pn_cnn")
-    chosen = _widths(width, widths, _CNN)
+    chosen = doubled_widths(width, widths, _CNN)
     return PnNet(chosen, None, in_channels=in_channels, num_classes=num_classes, padding=padding)
 
 
@@ -199,7 +187,7 @@ def pn_cnn(
     395362
     """
     acting = planar(group)
-    chosen = _widths(width, widths, _study_widths(acting))
+    chosen = doubled_widths(width, widths, _study_widths(acting))
     return PnNet(
         chosen, acting, in_channels=in_channels, num_classes=num_classes, interpolation=interpolation, mask=mask,
         padding=padding,

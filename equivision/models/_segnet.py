@@ -13,7 +13,7 @@ from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.groups import PlanarGroup, planar
 from equivision.models._dense import DenseLayers, check_multiple
-from equivision.models._parts import check_counts, check_plain
+from equivision.models._parts import check_counts, check_plain, doubled_widths
 from equivision.models._registry import register
 from equivision.nn import Upsample2d
 
@@ -117,16 +117,6 @@ def _check(widths: Sequence[int], up: str, head: str, **counts: int) -> None:
             raise ConfigError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, get_args(kind)))}")
 
 
-def _widths(width: int | None, widths: Sequence[int] | None, study: Sequence[int]) -> tuple[int, ...]:
-    """The widths of the study; or one width, doubled after every block; or all four."""
-    if width is not None and widths is not None:
-        raise ConfigError(f"width={width} and widths={tuple(widths)} say the same: give one of them")
-    if width is not None:
-        check_counts(width=width)
-        return tuple(width * 2**i for i in range(4))
-    return tuple(study if widths is None else widths)
-
-
 @register
 def z2_segnet(
     group: PlanarGroup | str = "C1",
@@ -155,7 +145,7 @@ def z2_segnet(
     2347011
     """
     check_plain(group, "z2_segnet", "segnet")
-    chosen = _widths(width, widths, _SEGNET)
+    chosen = doubled_widths(width, widths, _SEGNET)
     return SegNet(chosen, None, in_channels=in_channels, num_classes=num_classes, up=up, head=head)
 
 
@@ -195,7 +185,7 @@ def segnet(
     """
     acting = planar(group)
     study = _STUDY.get(acting.name, tuple(max(1, round(n / acting.order**0.5)) for n in _SEGNET))
+    chosen = doubled_widths(width, widths, study)
     return SegNet(
-        _widths(width, widths, study), acting, in_channels=in_channels, num_classes=num_classes, up=up, head=head,
-        interpolation=interpolation,
-    )  # fmt: skip
+        chosen, acting, in_channels=in_channels, num_classes=num_classes, up=up, head=head, interpolation=interpolation
+    )

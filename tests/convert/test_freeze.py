@@ -31,7 +31,7 @@ def check(model: nn.Module, x: Tensor, **options: bool) -> torch.fx.GraphModule:
             expected = model(inputs)
             assert plain(inputs).shape == expected.shape
             assert plain(inputs).dtype == dtype
-            assert float(relative_error(plain(inputs), expected)) <= limit <= 1e-4
+            assert float(relative_error(plain(inputs), expected)) <= limit <= 3e-5
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert {type(module).__module__.split(".")[0] for module in plain.modules()} == {"torch"}
     return plain
@@ -69,7 +69,7 @@ def sizes_of(name: str) -> tuple[int, int]:
     if name == "wrn16_8":
         return 25, 33
     if name.endswith("segnet"):
-        return 16, 32
+        return 16, 16  # larger ones, in float64: tests/models/test_segmentation.py
     if name in ("scale_z2cnn", "ien_scale_cnn"):
         return 28, 28
     return (28, 30) if "cnn" in name or name == "dren" else (17, 20)
