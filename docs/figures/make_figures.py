@@ -24,6 +24,7 @@ from _redundancy import redundancy
 from _scale import scale_shift
 from _scaling import scaling_backward, scaling_forward
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
+from _wallpaper import orbits
 
 import equivision as ev
 from equivision.filters import grid_action
@@ -335,6 +336,7 @@ FIGURES = (
     hyper_collapse,
     scale_shift,
     readouts,
+    orbits,
 )
 
 

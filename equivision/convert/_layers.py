@@ -32,6 +32,7 @@ from equivision.nn import (
     SeparableGroupConv2d,
     SteerableConv2d,
     Upsample2d,
+    WallpaperConv2d,
 )
 
 GroupConvolution = LiftConv2d | GroupConv2d | ProjectConv2d | GroupConvTranspose2d | SeparableGroupConv2d
@@ -122,6 +123,15 @@ def plain_steerable(layer: SteerableConv2d) -> nn.Conv2d:
     names = ("stride", "padding", "dilation", "padding_mode")
     window = {name: getattr(layer, name) for name in names}
     conv = _conv(layer.filters(), layer.channel_bias(), nn.Conv2d, **window)
+    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    return conv
+
+
+@torch.no_grad()
+def plain_wallpaper(layer: WallpaperConv2d) -> nn.Conv2d:
+    """An ordinary convolution with the kernels put together."""
+    names = ("stride", "padding", "dilation", "padding_mode", "groups")
+    conv = _conv(layer.filters(), layer.bias, nn.Conv2d, **{name: getattr(layer, name) for name in names})
     assert isinstance(conv, nn.Conv2d)  # noqa: S101
     return conv
 

@@ -40,12 +40,13 @@ from equivision.nn import (
     LiftConv2d,
     Restrict,
     SteerableConv2d,
+    WallpaperConv2d,
 )
 
 #: Our layers.
 LAYERS = (
     *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool, GroupLinear, Restrict,
-    Induce, SteerableConv2d, FieldBatchNorm2d,
+    Induce, SteerableConv2d, WallpaperConv2d, FieldBatchNorm2d,
 )  # fmt: skip
 _AXES = {-2: "height", -1: "width"}
 
@@ -141,8 +142,8 @@ class Rewriter:
             return self._attentive(node, name, module)
         if kind in plain.SPATIAL:
             return self._spatial(node, name, module)
-        if kind is SteerableConv2d:
-            return self._steerable(node, name, module)
+        if kind in (SteerableConv2d, WallpaperConv2d):
+            return self._constrained(node, name, module)
         if kind is FieldBatchNorm2d:
             part = self._part((name,), name, lambda: plain.over_maps(module, 1))
             return Value(self._new.call_module(part, (self._whole(_argument(node)),)), None, 4)
@@ -193,14 +194,17 @@ class Rewriter:
         value = Value(out, None, 4) if on_plane else Value(out, (module.out_channels, module.group.order), 5)
         return value if norm is None else self._finish(node, value, norm)
 
-    def _steerable(self, node: fx.Node, name: str, module: Any) -> Value:
-        maps = self._whole(_argument(node))
+    def _constrained(self, node: fx.Node, name: str, module: Any) -> Value:
+        """A convolution from plane to plane whose kernels are put together from fewer numbers."""
+        maps, wallpaper = self._whole(_argument(node)), isinstance(module, WallpaperConv2d)
         if module.strict:
-            self._guard_stride(maps, name, module, module.dilation, on_grid(module.group))
+            self._guard_stride(
+                maps, name, module, module.dilation, module.group if wallpaper else on_grid(module.group)
+            )
         norm = self._norm_after(node)
 
         def build() -> nn.Module:
-            conv = plain.plain_steerable(module)
+            conv = plain.plain_wallpaper(module) if wallpaper else plain.plain_steerable(module)
             return conv if norm is None else plain.fold(conv, plain.over_maps(self._at(norm), 1))
 
         return self._finish(

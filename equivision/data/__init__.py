@@ -56,6 +56,8 @@ from equivision.data._tracking_pairs import TrackingPairs as TrackingPairs
 from equivision.data._variants import Variant as Variant
 from equivision.data._variants import list_variants as list_variants
 from equivision.data._variants import named_variant as named_variant
+from equivision.data._wallpaper import WALLPAPERS as WALLPAPERS
+from equivision.data._wallpaper import wallpaper_textures as wallpaper_textures
 
 if TYPE_CHECKING:
     from equivision.data._datamodules import DigitsDataModule as DigitsDataModule

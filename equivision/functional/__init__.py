@@ -40,3 +40,5 @@ from equivision.functional._rescale import rescale as rescale
 from equivision.functional._separable import separable_group_conv2d as separable_group_conv2d
 from equivision.functional._steerable import steerable_conv2d as steerable_conv2d
 from equivision.functional._steerable import steerable_filters as steerable_filters
+from equivision.functional._wallpaper import wallpaper_conv2d as wallpaper_conv2d
+from equivision.functional._wallpaper import wallpaper_filters as wallpaper_filters

@@ -29,3 +29,4 @@ from equivision.nn._resample import BlurPool2d as BlurPool2d
 from equivision.nn._resample import Upsample2d as Upsample2d
 from equivision.nn._separable import SeparableGroupConv2d as SeparableGroupConv2d
 from equivision.nn._steerable import SteerableConv2d as SteerableConv2d
+from equivision.nn._wallpaper import WallpaperConv2d as WallpaperConv2d

@@ -274,6 +274,31 @@ def _characters() -> Iterator[Case]:
                 )
 
 
+def _wallpapers() -> Iterator[Case]:
+    kind = evnn.WallpaperConv2d
+    for group in GROUPS:
+        for i, options in enumerate(CONVOLUTIONS):
+            kernel, dilation = options["kernel_size"], options.get("dilation", 1)
+            padding = options.get("padding", 0)
+            padding = dilation * (kernel - 1) // 2 if padding == "same" else padding
+            for how in ("auto", "sums") if i % 2 else ("auto",):
+                yield Case(
+                    _label(kind, group, {**options, "algorithm": how}),
+                    partial(kind, 2, 4, group=group, **options, algorithm=how),
+                    group,
+                    sizes=fitting_sizes(kernel, options.get("stride", 1), padding, dilation),
+                    on_group=False,
+                    representative=(i == 0 and group == D4) or (group == C4 and i in (0, 7, 11)),
+                    keeps_channels_last=how == "auto",
+                )
+    for group in OBLONG_GROUPS:
+        for options in OBLONG:
+            for how in ("auto", "sums"):
+                make = partial(kind, 2, 4, group=group, **options, algorithm=how)
+                name = _label(kind, group, {**options, "algorithm": how})
+                yield Case(name, make, group, sizes=((7, 6), (5, 5)), on_group=False)
+
+
 def _coset_pool(
     subgroup: Subgroup,
     mode: str,
@@ -380,6 +405,7 @@ CASES: tuple[Case, ...] = (
     *_resolution(),
     *_over_the_group(),
     *_characters(),
+    *_wallpapers(),
     *_restrictions(),
     *_linear(),
     *_norms(),

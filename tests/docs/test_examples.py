@@ -56,6 +56,15 @@ def test_chirality(tmp_path: Path) -> None:
     assert percent["signed under D4"] > 85 > 70 > percent["plain"]
 
 
+def test_wallpaper(tmp_path: Path) -> None:
+    """Turns change nothing for constrained kernels, which then cannot say which way a texture lies."""
+    lines = run([str(ROOT / "examples/wallpaper.py"), "1", "40"], tmp_path).splitlines()
+    free, constrained = ([float(n) for n in re.findall(r"([0-9.]+)%", line)] for line in lines)
+    assert free[0] > 45 > free[1]
+    assert constrained[0] == constrained[1] > 30
+    assert free[2] > 75 > constrained[2] == 50.0
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed

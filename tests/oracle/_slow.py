@@ -178,3 +178,32 @@ def move(x: Array, g: int, group: PlanarGroup) -> Array:
         for tap in taps(source):
             y[b, c, h][tap] = read(source, g, group, tap)
     return y
+
+
+def wallpaper(
+    x: Array, weight: Array, bias: Array, group: PlanarGroup, size: Pair, stride: int, padding: int, dilation: int
+) -> Array:
+    """``y[o](t) = b[o] + sum_{c, p} x[c](t + p) K[o, c](p)``, with one number for all points of an orbit.
+
+    Orbits are found by moving points, and are numbered by their distance from the centre, then in reading order.
+    """
+    middle = np.array([(k - 1) / 2 for k in size])
+    places = [(tap[1] - middle[1], middle[0] - tap[0]) for tap in product(*map(range, size))]
+    orbits: list[set[int]] = []
+    for point in places:
+        moved = [group.matrix(g) @ np.array(point) for g in range(group.order)]
+        orbit = {int(np.argmin([np.hypot(*(there - q)) for q in places])) for there in moved}
+        orbits += [] if orbit in orbits else [orbit]
+    orbits.sort(key=lambda orbit: (round(float(np.hypot(*places[min(orbit)])), 9), min(orbit)))
+    kernel = np.zeros((*weight.shape[:2], len(places)))
+    for number, orbit in enumerate(orbits):
+        for tap in orbit:
+            kernel[:, :, tap] = weight[:, :, number]
+    kernel = kernel.reshape(*weight.shape[:2], *size)
+    y = np.zeros((len(x), len(weight), *out_size(x.shape[-2:], size, stride, padding, dilation)))
+    for b, o, i, j in np.ndindex(*y.shape):
+        y[b, o, i, j] = bias[o] + sum(
+            correlate(x[b, c], kernel[o, c], group.identity, group, (i, j), stride, padding, dilation)
+            for c in range(x.shape[1])
+        )
+    return y

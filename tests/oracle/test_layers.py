@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from equivision import functional
+from equivision.filters import orbit_basis
+from equivision.functional._wallpaper import OrbitAlgorithm
 from equivision.groups import PlanarGroup, cyclic, dihedral
 from tests.oracle import _slow
 
@@ -52,6 +54,16 @@ class TestConvolutions:
         )
         parts = spatial.numpy(), pointwise.numpy(), bias.numpy()
         agree(fast, _slow.separable(x.numpy(), *parts, group, s, p, d))
+
+    @pytest.mark.parametrize("algorithm", ["expand", "sums"])
+    def test_wallpaper(self, group: PlanarGroup, window: tuple[int, int, int, int], algorithm: OrbitAlgorithm) -> None:
+        k, s, p, d = window
+        orbits = len(orbit_basis(group, (k, k)))
+        x, weight, bias = random(2, 2, *SIZE.get(window, (5, 3))), random(2, 2, orbits), random(2)
+        fast = functional.wallpaper_conv2d(
+            x, weight, bias, group=group, kernel_size=k, stride=s, padding=p, dilation=d, algorithm=algorithm
+        )
+        agree(fast, _slow.wallpaper(x.numpy(), weight.numpy(), bias.numpy(), group, (k, k), s, p, d))
 
     def test_project(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
         k, s, p, d = window
