@@ -1,5 +1,6 @@
 """Write the tables of README.md from the results; ``--check`` only says whether they are up to date."""
 
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from _networks import PUBLISHED, TRACKERS
 from _runs import Results, head, line, write_or_check
 
 HERE = Path(__file__).parent
+DIAGNOSIS = HERE / "diagnosis.json"
 _MISSING = "not run yet"
 
 
@@ -65,6 +67,16 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{row['success']:.3f} / {row['precision']:.3f}{right}"
 
 
+def diagnosis() -> list[str]:
+    """What why.py found: how equivariant the features are, and how often one step from the true box succeeds."""
+    found = json.loads(DIAGNOSIS.read_text(encoding="utf-8"))
+    names = list(next(iter(found.values()))["hits"])
+    lines = head(["tracker", "equivariance error of the template's features", *names])
+    for name, row in found.items():
+        lines.append(line([name, f"{row['equivariance_error']:.2g}", *(f"{row['hits'][one]:.0%}" for one in names)]))
+    return lines
+
+
 def tables(results: Results) -> str:
     """All tables as Markdown."""
     order = list(TRACKERS)
@@ -72,6 +84,12 @@ def tables(results: Results) -> str:
     parts = ["**Mean over the sequences**", "", *scores(results), ""]
     if results:
         parts += ["**Every sequence**: success / precision, orientations that are right", "", *sequences(results), ""]
+    if DIAGNOSIS.exists():
+        parts += [
+            "**One step from the true box**: how often the target is found within 20 pixels (`why.py`, seed 0)",
+            "",
+        ]
+        parts += [*diagnosis(), ""]
     versions = ", ".join(sorted({run["torch"] for run in results})) or "-"
     parts.append(f"Runs: {len(results)}. torch {versions}. Single runs: `results/*.json`.")
     return "\n".join(parts)
