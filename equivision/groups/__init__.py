@@ -1,4 +1,4 @@
-"""Groups: tables, subgroups, cosets, homomorphisms of finite ones; SO(2) and O(2). NumPy only."""
+"""Groups: tables, subgroups, cosets, homomorphisms of finite ones; SO(2) and O(2); permutations. NumPy only."""
 
 from equivision.groups._base import FiniteGroup as FiniteGroup
 from equivision.groups._base import Group as Group
@@ -10,8 +10,15 @@ from equivision.groups._orthogonal import PlaneGroup as PlaneGroup
 from equivision.groups._orthogonal import orthogonal as orthogonal
 from equivision.groups._orthogonal import special_orthogonal as special_orthogonal
 from equivision.groups._parse import parse as parse
+from equivision.groups._parse import parse_permutations as parse_permutations
 from equivision.groups._parse import parse_plane as parse_plane
 from equivision.groups._parse import planar as planar
+from equivision.groups._permutation import PermutationGroup as PermutationGroup
+from equivision.groups._permutation_families import cyclic_shifts as cyclic_shifts
+from equivision.groups._permutation_families import disjoint_product as disjoint_product
+from equivision.groups._permutation_families import permutation_group as permutation_group
+from equivision.groups._permutation_families import symmetric as symmetric
+from equivision.groups._permutation_families import wreath_product as wreath_product
 from equivision.groups._planar import PlanarGroup as PlanarGroup
 from equivision.groups._planar import cyclic as cyclic
 from equivision.groups._planar import dihedral as dihedral

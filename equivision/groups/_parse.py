@@ -1,10 +1,13 @@
 """Group names, read at the edge only: command line, configuration files, constructors."""
 
 import re
+from functools import reduce
 
 from equivision.errors import GroupMismatchError
 from equivision.groups._base import FiniteGroup
 from equivision.groups._orthogonal import OrthogonalGroup, PlaneGroup
+from equivision.groups._permutation import PermutationGroup
+from equivision.groups._permutation_families import cyclic_shifts, disjoint_product, symmetric, wreath_product
 from equivision.groups._planar import PlanarGroup
 from equivision.groups._product import direct_product
 
@@ -62,3 +65,32 @@ def parse_plane(group: PlaneGroup | str) -> PlaneGroup:
     if isinstance(group, str) and group.upper() in ("SO2", "O2"):
         return OrthogonalGroup(reflections=group.upper() == "O2")
     return planar(group)
+
+
+def parse_permutations(group: PermutationGroup | str) -> PermutationGroup:
+    """As :func:`parse`, for a group that permutes points: ``"S5"``, ``"C5"`` (shifts around a ring), products of parts
+    such as ``"S1xS4"``, and blocks in blocks such as ``"S3wrS4"``, four blocks of three; ``wr`` binds first.
+
+    >>> parse_permutations("S1xS4")
+    disjoint_product(symmetric(1), symmetric(4))
+    >>> parse_permutations("S3wrS4").degree
+    12
+
+    Raises:
+        GroupMismatchError: the name is not understood.
+    """
+    if isinstance(group, PermutationGroup):
+        return group
+    parts = [[re.fullmatch(r"([SC])([1-9]\d*)", one) for one in part.split("wr")] for part in str(group).split("x")]
+    factors: list[PermutationGroup] = []
+    for part in parts:
+        found = [(symmetric if m[1] == "S" else cyclic_shifts)(int(m[2])) for m in part if m]
+        if len(found) < len(part):
+            raise GroupMismatchError(
+                f"group={group!r} is not the name of a permutation group: write S and a number (S5: five points in any "
+                "order), C and a number (C5: shifts around a ring), a product of parts such as S1xS4 (the first point "
+                "stays), or blocks in blocks such as S3wrS4 (four blocks of three); for others see "
+                "equivision.groups.permutation_group"
+            )
+        factors.append(reduce(wreath_product, found))
+    return factors[0] if len(factors) == 1 else disjoint_product(*factors)
