@@ -20,6 +20,7 @@ from equivision import hyper as hyper
 from equivision import implicit as implicit
 from equivision import models as models
 from equivision import nn as nn
+from equivision import permutation as permutation
 from equivision import reps as reps
 from equivision import scale as scale
 from equivision import testing as testing
