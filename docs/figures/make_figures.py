@@ -20,6 +20,7 @@ from _chirality import readouts
 from _errors import error_by_images, error_by_parameters
 from _hyper import hyper_collapse, hyper_kernels
 from _letters import LETTERS, F
+from _permutation import pair_orbits
 from _redundancy import redundancy
 from _scale import scale_shift
 from _scaling import scaling_backward, scaling_forward
@@ -337,6 +338,7 @@ FIGURES = (
     scale_shift,
     readouts,
     orbits,
+    pair_orbits,
 )
 
 

@@ -42,6 +42,8 @@ from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
 from equivision.data._pictures import read_picture as read_picture
 from equivision.data._root import data_folder as data_folder
+from equivision.data._sensors import odd_sensors as odd_sensors
+from equivision.data._sensors import sensor_sets as sensor_sets
 from equivision.data._sequence_files import find_sequences as find_sequences
 from equivision.data._sequence_files import read_got10k as read_got10k
 from equivision.data._sequence_files import read_otb as read_otb
