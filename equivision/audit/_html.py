@@ -1,15 +1,14 @@
 """One self-contained page for one report or several: no network, no scripts, readable in light and dark."""
 
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from equivision._colours import MASK_COLOURS
+from equivision._pages import write_page
 from equivision.audit._figures import Series, by_epoch, curves, polar
-from equivision.audit._json import write_atomically
 from equivision.audit._overlay import DIFFERENCE_COLOUR, differences, overlay
 from equivision.audit._picture import DIFFERENCE_COLOURS, MAP_COLOURS, Bytes, Picture, png
 from equivision.audit._report import APPROXIMATE, AngleResult, AuditReport, LayerResult, MaskResult
@@ -26,7 +25,7 @@ from equivision.audit._text import (
     unbroken,
     unknown_layers,
 )
-from equivision.errors import ConfigError, MissingExtraError
+from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 
 #: Colours of the style sheet; more reports than this on one page cannot be told apart.
@@ -59,19 +58,12 @@ def write_html(
     named = {reports.model: reports} if isinstance(reports, AuditReport) else dict(reports)
     if not 1 <= len(named) <= MOST_REPORTS:
         raise ConfigError(f"reports holds {len(named)} reports: a page shows 1 to {MOST_REPORTS}; write several pages")
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report", "the page of an audit") from error
-    here = files("equivision.audit")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
+    filters = {
         "number": lambda value: unbroken(typeset(value)),
         "percent": lambda value: unbroken(percent(value)),
     }
-    template = environment.from_string(here.joinpath("report.html.j2").read_text(encoding="utf-8"))
-    style = here.joinpath("report.css").read_text(encoding="utf-8")
-    return write_atomically(path, template.render(style=style, title=title, **_page(named)) + "\n")
+    template = ("equivision.audit", "report.html.j2")
+    return write_page(path, template, purpose="the page of an audit", filters=filters, title=title, **_page(named))
 
 
 def _page(named: dict[str, AuditReport]) -> dict[str, Any]:

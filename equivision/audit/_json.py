@@ -1,12 +1,10 @@
-"""Frozen dataclasses to JSON and back, and files written in one step."""
+"""Frozen dataclasses to JSON and back."""
 
 import dataclasses
 import json
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from equivision._files import atomic_write
 from equivision.errors import DataError
 
 T = TypeVar("T")
@@ -61,17 +59,3 @@ def _build(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise TypeError(f"{value!r} is not of type {kind.__name__}")
     return value
-
-
-def write_atomically(path: str | Path, text: str) -> Path:
-    """Write a text file in one step: readers see the old file or the new one, never half.
-
-    Raises:
-        DataError: the file cannot be written there.
-    """
-    try:
-        with atomic_write(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise DataError(f"path={str(path)!r} cannot be written: {error}; give the path of a file") from error
-    return Path(path)

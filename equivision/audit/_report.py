@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from equivision._pages import write_text
 from equivision.audit import _json
 from equivision.audit._picture import Picture
 from equivision.groups import PlanarGroup, planar
@@ -341,7 +342,7 @@ class AuditReport:
         """
         text = _json.dumps(self)
         if path is not None:
-            _json.write_atomically(path, text)
+            write_text(path, text)
         return text
 
     @classmethod

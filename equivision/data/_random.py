@@ -36,6 +36,13 @@ def random_uniform(index: np.ndarray, *keys: int | str) -> np.ndarray:
     return (random_bits(index, *keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def random_normal(shape: tuple[int, ...], name: str, *keys: int | str) -> np.ndarray:
+    """Normal numbers with mean 0 and variance 1 (Box and Muller), independent between different names and keys."""
+    index = np.arange(np.prod(shape))
+    radius, angle = (random_uniform(index, name, part, *keys) for part in ("radius", "angle"))
+    return (np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)).reshape(shape)
+
+
 def permutation(size: int, *keys: int | str) -> np.ndarray:
     """A random order of ``range(size)``.
 

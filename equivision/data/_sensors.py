@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equivision.data._images import ImageData, as_float
-from equivision.data._random import permutation, random_uniform
+from equivision.data._random import permutation, random_normal, random_uniform
 from equivision.errors import ConfigError, DataError
 
 Question = Literal["which", "first"]
@@ -151,10 +151,4 @@ def _views(scene: np.ndarray, strength: np.ndarray, dead: float, *keys: int) -> 
         width = int(dead * len(lines))
         first = int(start * (len(lines) - width + 1))
         lines[first : first + width] = 0
-    return (views + strength[:, None, None] * _normal(views.shape, *keys)).clip(0, 1)
-
-
-def _normal(shape: tuple[int, ...], *keys: int) -> np.ndarray:
-    """Normal random numbers (Box and Muller)."""
-    radius, angle = (random_uniform(np.arange(np.prod(shape)), "sensors", part, *keys) for part in ("radius", "angle"))
-    return (np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)).reshape(shape)
+    return (views + strength[:, None, None] * random_normal(views.shape, "sensors", *keys)).clip(0, 1)
