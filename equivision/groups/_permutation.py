@@ -40,7 +40,7 @@ class PermutationGroup(Group):
         """Whether a permutation of the points is an element."""
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:  # in quotes: evaluated, it would load numpy.random
         """A random element; all are equally likely."""
 
     @property

@@ -49,7 +49,7 @@ class Symmetric(PermutationGroup):
     def _holds(self, p: Permutation) -> bool:
         return True
 
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:
         return tuple(rng.permutation(self.n).tolist())
 
 
@@ -87,7 +87,7 @@ class CyclicShifts(PermutationGroup):
     def _holds(self, p: Permutation) -> bool:
         return p == self._shift(p[0])
 
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:
         return self._shift(int(rng.integers(self.n)))
 
 
@@ -139,7 +139,7 @@ class DisjointProduct(PermutationGroup):
             start += one.degree
         return True
 
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:
         return self._join([one.sample(rng) for one in self.factors])
 
 
@@ -190,7 +190,7 @@ class WreathProduct(PermutationGroup):
             self.inner._holds(tuple(part)) for part in images.tolist()
         )
 
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:
         return self._join(self.outer.sample(rng), [self.inner.sample(rng) for _ in range(self.outer.degree)])
 
 
@@ -231,7 +231,7 @@ class Generated(PermutationGroup):
     def _holds(self, p: Permutation) -> bool:
         return _sift(p, _stabilizers(self), self.points - 1) == self.identity
 
-    def sample(self, rng: np.random.Generator) -> Permutation:
+    def sample(self, rng: "np.random.Generator") -> Permutation:
         p = self.identity
         for cosets in _stabilizers(self):
             chosen = list(cosets.values())[int(rng.integers(len(cosets)))]
