@@ -13,6 +13,7 @@ from equivision import analysis as analysis
 from equivision import canonical as canonical
 from equivision import continuous as continuous
 from equivision import convert as convert
+from equivision import discovery as discovery
 from equivision import errors as errors
 from equivision import functional as functional
 from equivision import groups as groups
@@ -27,6 +28,7 @@ from equivision import testing as testing
 from equivision.analysis import cost as cost
 from equivision.audit import audit as audit
 from equivision.convert import freeze as freeze
+from equivision.discovery import discover as discover
 from equivision.models import create_model as create_model
 from equivision.models import list_models as list_models
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": ("_predict", "classify a folder of pictures, as a CSV file"),
     "track": ("_track", "follow a target through videos, as boxes, scores and contact sheets"),
     "audit": ("_audit", "prove or disprove the symmetry of a network, as an HTML page"),
+    "discover": ("_discover", "find out which symmetry labelled images have"),
     "export": ("_export", "write a trained network as an ONNX file, checked"),
     "cost": ("_cost", "count parameters, multiplications and memory of a network"),
     "models": ("_models", "list the models"),
@@ -32,6 +33,7 @@ examples:
   equivision test --run_dir runs/digits-p4cnn
   equivision predict --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --images FOLDER --output predictions.csv
   equivision audit --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --group C4 --output report.html
+  equivision discover --data DigitsDataModule --candidates '[C1, left-right, C4]' --output symmetry
   equivision export --run_dir runs/digits-p4cnn --output digits.onnx
   equivision track --run_dir runs/tracking-re_siamfc --sequences FOLDER --rotate 0.5 --output tracks
   equivision cost p4cnn --width 10 --input_size 1 28 28

@@ -38,6 +38,7 @@ from equivision.data._mask_folder import read_mask_folder as read_mask_folder
 from equivision.data._mask_folder import read_ph2 as read_ph2
 from equivision.data._masks import MaskClasses as MaskClasses
 from equivision.data._masks import scale_mask as scale_mask
+from equivision.data._oriented import oriented_shapes as oriented_shapes
 from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
 from equivision.data._pictures import read_picture as read_picture

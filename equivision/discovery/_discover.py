@@ -1,0 +1,117 @@
+"""``discover``: which symmetry does some data have?"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equivision.discovery._candidates import PLANE, Candidate, candidates_of
+from equivision.discovery._result import Discovery, LearnedScore, containment
+from equivision.discovery._score import drops, interval, scores, stability
+from equivision.discovery._study import Plan, Trial, search
+from equivision.discovery._train import labelled, split
+from equivision.errors import ConfigError
+
+
+def discover(
+    data: Any,
+    *,
+    candidates: Sequence[Candidate | str] = PLANE,
+    budget: int = 300,
+    seeds: int = 3,
+    train_size: float = 0.7,
+    parameters: int = 25_000,
+    invariance: float = 0.1,
+    complexity: float = 0.005,
+    storage: str | Path | None = None,
+    name: str = "discovery",
+    device: torch.device | str | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Discovery:
+    """Find out which symmetry labelled images have, by training small networks that have it.
+
+    For every candidate and seed a small network is trained on a random part of the data and tried on the rest; all have
+    about the same number of parameters. The score of a candidate is
+
+    ``accuracy - invariance * drop - complexity * log2(order)``
+
+    where ``drop`` is what the *data* says against the symmetry: how much accuracy falls when its elements act on the
+    held-out images of a network that has *no* symmetry. (The network that has it cannot tell: its own answers never
+    change.) A symmetry that the data does not have costs accuracy and drop; one that it has brings accuracy from few
+    labels; of several that are equally good, the smallest wins.
+
+    At a third and at two thirds of the budget, the weaker half of the trainings is stopped. Trials are kept by Optuna,
+    in memory or in ``storage``: then several processes, on several machines, work on the same search when they call
+    this function with the same arguments, and a search that was killed goes on where it was.
+
+    Args:
+        data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, or an object with the
+            attributes ``images`` and ``labels``, such as :class:`equivision.data.ImageData`.
+        candidates: names (:func:`candidate`) or candidates. The trivial group C1 is always among them.
+        budget: steps of gradient descent for each training that is not stopped early; batches of 64.
+        seeds: number of splits and initialisations; intervals are over them.
+        train_size: images to train on, as a number or as a share. Few show symmetry best.
+        parameters: of each network, about.
+        invariance: weight of the drop.
+        complexity: weight of each bit, in accuracy.
+        storage: file of an SQLite database, or the URL of any SQL database; None: memory.
+        name: of the search in the storage.
+        device: where networks run; by default a GPU where there is one.
+        on_trial: is called with each :class:`Trial` that this process has done.
+
+    Raises:
+        ConfigError: a candidate is not known or cannot act on such images, a number is out of range, or the storage
+            holds another search of this name.
+        DataError: the data has no labels, or nothing to learn.
+        MissingExtraError: Optuna is not installed.
+
+    Source: the article on the principles of group-equivariant networks (symmetry discovery); the drop is ours, as the
+    invariance of the network itself, which the article subtracts, is the same for all of its groups.
+
+    >>> from equivision.data import read_digits
+    >>> found = discover(read_digits(), candidates=["C1", "C4"], budget=8, seeds=1, parameters=1000, train_size=0.1)
+    >>> found.best, [row.order for row in found.rows]
+    ('C1', [1, 4])
+    """
+    chosen = candidates_of(candidates)
+    _check(budget=budget, seeds=seeds, parameters=parameters)
+    for key, weight in (("invariance", invariance), ("complexity", complexity)):
+        if not weight >= 0:
+            raise ConfigError(f"{key}={weight}: a weight must be a number of at least 0")
+    images = labelled(data)
+    height, width = images.images.shape[2:]
+    for one in chosen:
+        one.check(images.images.shape[1], (height, width))
+    _ = split(images, train_size, 0)
+    plan = Plan(tuple(chosen), seeds, budget, train_size, parameters, complexity)
+    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    trials = search(plan, images, storage=storage, name=name, device=where, on_trial=on_trial)
+    weights = {"invariance": invariance, "complexity": complexity}
+    return Discovery(
+        tuple(scores(chosen, trials, **weights)),
+        {move: interval(by_seed.values()) for move, by_seed in drops(trials).items()},
+        stability(chosen, trials, **weights),
+        containment(chosen),
+        _learned(chosen, trials),
+        plan.settings(images) | weights,
+        tuple(trials),
+    )
+
+
+def _check(**counts: int) -> None:
+    for key, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{key}={value!r}: give a whole number of at least 1")
+
+
+def _learned(candidates: Sequence[Candidate], trials: Sequence[Trial]) -> LearnedScore | None:
+    names = {one.name for one in candidates if one.learns}
+    own = [trial for trial in trials if trial.candidate in names]
+    if not own:
+        return None
+    layers = list(zip(*(trial.coverage for trial in own), strict=True))
+    coverage = tuple(statistics.fmean(part for part, _ in layer) for layer in layers)
+    reflections = tuple(statistics.fmean(kept for _, kept in layer) for layer in layers)
+    return LearnedScore(interval(trial.accuracy for trial in own), coverage, reflections, own[0].parameters)

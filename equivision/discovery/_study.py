@@ -1,0 +1,211 @@
+"""The search: every candidate with every seed is a trial of an Optuna study, which processes can share."""
+
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equivision.continuous import partial_layers
+from equivision.discovery._candidates import TRIVIAL, Candidate, Move
+from equivision.discovery._networks import parameters_of
+from equivision.discovery._train import Labelled, Training, split
+from equivision.errors import ConfigError, MissingExtraError
+
+#: Shares of the budget after which the weaker half of the trials is stopped.
+_RUNGS = (1 / 3, 2 / 3, 1.0)
+_HEARTBEAT, _GRACE = 5, 20  # seconds
+_PLANNED = "planned"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one training has shown.
+
+    Attributes:
+        candidate: name of the symmetry.
+        seed: of the split and the weights.
+        accuracy: on held-out images, when it ended.
+        steps: after which it ended; fewer than the budget where it was stopped early.
+        finished: whether it was trained to the end.
+        parameters: of its network.
+        after_moves: accuracy on held-out images after each move; of the network without symmetry only.
+        coverage: share of the circle that each layer respects, and probability of its reflections; of ``learned`` only.
+        seconds: that it took.
+    """
+
+    candidate: str
+    seed: int
+    accuracy: float
+    steps: int
+    finished: bool
+    parameters: int
+    after_moves: dict[str, float]
+    coverage: list[tuple[float, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a trial depends on, and that processes of one study must agree about."""
+
+    candidates: tuple[Candidate, ...]
+    seeds: int
+    steps: int
+    train_size: float
+    parameters: int
+    complexity: float
+
+    def settings(self, data: Labelled) -> dict[str, Any]:
+        """As plain values, to be compared."""
+        return {
+            "candidates": [one.name for one in self.candidates], "seeds": self.seeds, "budget": self.steps,
+            "train_size": self.train_size, "parameters": self.parameters, "complexity": self.complexity,
+            "data": data.fingerprint(),
+        }  # fmt: skip
+
+    @property
+    def rungs(self) -> list[int]:
+        """Numbers of steps at which trials are compared."""
+        return sorted({max(round(share * self.steps), 1) for share in _RUNGS})
+
+    def moves(self) -> dict[str, Move]:
+        """Of all candidates."""
+        return {name: move for one in self.candidates for name, move in one.moves().items()}
+
+
+def search(
+    plan: Plan, data: Labelled, *, storage: str | Path | None, name: str, device: torch.device,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> list[Trial]:  # fmt: skip
+    """Run what is missing of a study, beside other processes, and return all of its trials.
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        ConfigError: the storage holds a study of this name with other settings, or cannot be opened.
+    """
+    try:
+        optuna: Any = importlib.import_module("optuna")
+    except ImportError as error:
+        raise MissingExtraError("optuna", "discovery", "the search over symmetries") from error
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = _open(optuna, plan, plan.settings(data), storage, name)
+        worker = _Worker(optuna, plan, data, device, on_trial)
+        while _work_is_left(optuna, study):
+            study.optimize(worker, n_trials=1)
+        return _trials(optuna, study)
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path | None, name: str) -> Any:
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=plan.rungs[0], reduction_factor=2)
+    try:
+        study = optuna.create_study(
+            study_name=name, storage=_storage(optuna, storage), direction="maximize", load_if_exists=True,
+            sampler=optuna.samplers.RandomSampler(), pruner=pruner,
+        )  # fmt: skip
+    except ConfigError:
+        raise
+    except Exception as error:  # of SQLAlchemy and its drivers, whatever they are
+        raise ConfigError(f"storage={str(storage)!r} cannot be opened: {error}") from error
+    known = study.user_attrs.get("settings")
+    if known is not None and known != settings:
+        differ = ", ".join(key for key in settings if known.get(key) != settings[key])
+        raise ConfigError(
+            f"the study {name!r} in {storage} was begun with other settings ({differ}): give another name, another "
+            "storage, or the settings that it was begun with"
+        )
+    study.set_user_attr("settings", settings)
+    present = {
+        (trial.user_attrs["candidate"], trial.user_attrs["seed"])
+        for trial in study.get_trials(deepcopy=False)
+        if trial.user_attrs.get(_PLANNED) and trial.state.name != "FAIL"
+    }
+    for number, (seed, one) in enumerate((seed, one) for seed in range(plan.seeds) for one in plan.candidates):
+        if (one.name, seed) not in present:
+            attributes = {_PLANNED: True, "candidate": one.name, "seed": seed}
+            study.enqueue_trial({"number": number}, user_attrs=attributes)
+    return study
+
+
+def _storage(optuna: Any, storage: str | Path | None) -> Any:
+    """An SQL storage in which processes tell that they are alive; None: memory."""
+    if storage is None:
+        return None
+    if isinstance(storage, Path) or "://" not in storage:
+        path = Path(storage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = f"sqlite:///{path}"
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
+    return optuna.storages.RDBStorage(
+        storage, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE, heartbeat_stale_trial_callback=retry
+    )
+
+
+def _work_is_left(optuna: Any, study: Any) -> bool:
+    """Whether a trial waits; while other processes run the last ones, wait for them, and take over from dead ones."""
+    state = optuna.trial.TrialState
+    while True:
+        states = {trial.state for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_PLANNED)}
+        if state.WAITING in states or state.RUNNING not in states:
+            return state.WAITING in states
+        time.sleep(1)
+        optuna.storages.fail_stale_trials(study)
+
+
+class _Worker:
+    """Runs the trial that it is given."""
+
+    def __init__(
+        self, optuna: Any, plan: Plan, data: Labelled, device: torch.device, on_trial: Callable[[Trial], None] | None
+    ) -> None:
+        self.optuna, self.plan, self.data, self.device, self.on_trial = optuna, plan, data, device, on_trial
+
+    def __call__(self, trial: Any) -> float:
+        _ = trial.suggest_int("number", 0, self.plan.seeds * len(self.plan.candidates) - 1)
+        if not trial.user_attrs.get(_PLANNED):  # another process took the last one
+            raise self.optuna.TrialPruned
+        name, seed = trial.user_attrs["candidate"], trial.user_attrs["seed"]
+        found = self._run(next(one for one in self.plan.candidates if one.name == name), seed, trial)
+        trial.set_user_attr("result", vars(found))
+        if self.on_trial is not None:
+            self.on_trial(found)
+        if not found.finished:
+            raise self.optuna.TrialPruned
+        return found.accuracy
+
+    def _run(self, one: Candidate, seed: int, trial: Any) -> Trial:
+        plan, start = self.plan, time.perf_counter()
+        training = Training(
+            one, split(self.data, plan.train_size, seed), parameters=plan.parameters, steps=plan.steps, seed=seed,
+            device=self.device,
+        )  # fmt: skip
+        accuracy, steps = 0.0, 0
+        for steps in training.run(plan.rungs):
+            accuracy = training.accuracies()[""]
+            trial.report(accuracy - plan.complexity * one.bits, steps)
+            if one != TRIVIAL and not one.learns and steps < plan.steps and trial.should_prune():
+                break
+        after = training.accuracies(plan.moves()) if one == TRIVIAL else {}
+        after.pop("", None)
+        coverage = [(layer.coverage, layer.reflection_probability) for layer in partial_layers(training.network)]
+        return Trial(
+            one.name, seed, accuracy, steps, steps == plan.steps, parameters_of(training.network), after,
+            coverage, time.perf_counter() - start,
+        )  # fmt: skip
+
+
+def _trials(optuna: Any, study: Any) -> list[Trial]:
+    """The results of all planned trials, the first of each candidate and seed."""
+    found: dict[tuple[str, int], Trial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        result = trial.user_attrs.get("result")
+        if trial.user_attrs.get(_PLANNED) and result is not None:
+            found.setdefault((result["candidate"], result["seed"]), Trial(**result))
+    return list(found.values())

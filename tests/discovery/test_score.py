@@ -1,0 +1,115 @@
+"""Scores: what each term does, what pruning does, when an answer is sure."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from equivision.discovery import Trial, candidate
+from equivision.discovery._page import covers
+from equivision.discovery._result import containment
+from equivision.discovery._score import CandidateScore, interval, scores, stability
+
+NAMES = ("C1", "C2", "C4", "D4")
+CANDIDATES = [candidate(name) for name in NAMES]
+
+
+def trials(accuracies: dict[str, list[float]], drop: dict[str, float] | None = None) -> list[Trial]:
+    """Finished trials; after a move that is not named, accuracy is what it was."""
+    moves = candidate("D4").moves()
+    return [
+        Trial(
+            name, seed, accuracy, 100, True, 1000,
+            {key: accuracy - (drop or {}).get(key, 0.0) for key in moves} if name == "C1" else {}, [], 1.0,
+        )
+        for name, values in accuracies.items()
+        for seed, accuracy in enumerate(values)
+    ]  # fmt: skip
+
+
+def rows(given: list[Trial], invariance: float = 0.1, complexity: float = 0.01) -> list[CandidateScore]:
+    return scores(CANDIDATES, given, invariance=invariance, complexity=complexity)
+
+
+def test_the_score_is_accuracy_minus_drop_minus_bits() -> None:
+    drop = {"90°": 0.3, "180°": 0.1, "270°": 0.2}
+    found = {row.name: row for row in rows(trials({"C1": [0.5, 0.7], "C2": [0.6, 0.8], "C4": [0.7, 0.9]}, drop))}
+    assert found["C1"].score == pytest.approx(0.6)
+    assert found["C2"].score == pytest.approx(0.7 - 0.1 * 0.1 - 0.01)
+    assert found["C4"].score == pytest.approx(0.8 - 0.1 * 0.2 - 0.02)
+    assert found["C4"].drop.mean == pytest.approx(0.2)
+    assert found["C4"].accuracy.mean == pytest.approx(0.8)
+
+
+def test_of_equals_the_smallest_wins() -> None:
+    assert [row.name for row in rows(trials({name: [0.9, 0.9] for name in NAMES}))] == list(NAMES)
+
+
+def test_what_the_data_says_counts_even_where_accuracies_are_the_same() -> None:
+    given = trials({"C1": [0.5, 0.5], "C2": [0.6, 0.6], "D4": [0.68, 0.68]}, {"mirrored, 0°": 0.7, "mirrored, 90°": 0.7})
+    assert rows(given, invariance=0.0)[0].name == "D4"
+    assert rows(given, invariance=1.0)[0].name == "C2"
+
+
+def test_an_accuracy_that_rises_is_no_drop() -> None:
+    found = rows(trials({"C1": [0.5], "C2": [0.5]}, {"180°": -0.2}))
+    assert all(row.drop.mean == 0 for row in found)
+
+
+def test_seeds_are_compared_with_the_plain_network_of_the_same_seed() -> None:
+    """C2 ended in the easy split only; that must not make it look better than it is there."""
+    given = trials({"C1": [0.9, 0.5], "C4": [0.92, 0.58], "C2": [0.91]})
+    found = {row.name: row for row in rows(given, complexity=0.0)}
+    assert found["C2"].score == pytest.approx(0.7 + 0.01)
+    assert found["C4"].score == pytest.approx(0.7 + 0.05)
+
+
+def test_stopped_candidates_rank_below() -> None:
+    given = trials({"C1": [0.5, 0.5], "C4": [0.9, 0.9]})
+    stopped = [replace(trial, finished=False, steps=30) if trial.candidate == "C4" else trial for trial in given]
+    assert rows(given)[0].name == "C4"
+    found = rows(stopped)
+    assert [row.name for row in found] == ["C1", "C4"]
+    assert not found[1].kept
+    assert found[1].accuracy.mean == pytest.approx(0.9)
+
+
+def test_distances_are_paired_by_seed() -> None:
+    """Splits differ by more than networks do; the difference is what has a narrow interval."""
+    found = rows(trials({"C1": [0.5, 0.6, 0.9], "C2": [0.56, 0.65, 0.965]}))
+    assert found[0].name == "C2"
+    assert found[0].accuracy.half > 0.3
+    assert found[1].behind.half < 0.03
+    assert found[1].behind.mean == pytest.approx(0.06 + 0.05 / 3 - 0.05 / 3 - 0.01 - (0.01 - 0.025 / 3), abs=0.01)
+
+
+def test_stability_says_where_weights_matter() -> None:
+    sure = stability(CANDIDATES, trials({"C1": [0.5] * 3, "C4": [0.9] * 3}), invariance=0.1, complexity=0.005)
+    assert sure.same_best == sure.rank_correlation == 1.0
+    assert set(sure.best_without_seed.values()) == {"C4"}
+    close = stability(
+        CANDIDATES, trials({"C1": [0.5, 0.5], "C4": [0.5, 0.516]}), invariance=0.1, complexity=0.002
+    )  # fmt: skip
+    assert 0 < close.same_best < 1
+    assert close.rank_correlation < 1
+    assert close.best_by_weights[0.1, 0.001] == "C4"
+    assert close.best_by_weights[0.1, 0.01] == "C1"
+    assert close.best_without_seed == {0: "C4", 1: "C1"}
+
+
+def test_intervals() -> None:
+    found = interval([0.2, 0.4])
+    assert found.mean == pytest.approx(0.3)
+    assert found.half == pytest.approx(12.706 * 0.1, rel=1e-3)  # standard deviation 0.1414, over sqrt(2)
+    assert math.isnan(interval([0.5]).half)
+    assert str(interval([0.5])) == "50.0"
+    assert interval([0.0, 1.0] * 20).half == pytest.approx(1.96 * 0.50637 / math.sqrt(40), rel=1e-3)
+
+
+def test_the_lattice_has_no_superfluous_lines() -> None:
+    contained = containment([candidate(name) for name in ("C1", "left-right", "C2", "D2", "C4", "D4", "learned")])
+    assert "learned" not in contained
+    assert set(covers(contained)) == {
+        ("D1 left-right", "C1"), ("C2", "C1"), ("D2", "D1 left-right"), ("D2", "C2"), ("C4", "C2"), ("D4", "D2"),
+        ("D4", "C4"),
+    }  # fmt: skip
