@@ -1,6 +1,7 @@
 """Stateless operators on sets: the action, layers that commute with it, and pools."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -73,13 +74,13 @@ def mix(
     mixing, means, seen = tables
     parts = []
     for levels in mixing.parts:
-        total: Any = 0
+        terms = []
         for level in levels:
             z = x if level.rows is None else (means[level.rows].to(x) @ x.flatten(2)).unflatten(2, x.shape[2:])
             y = apply(z.unflatten(1, (level.count, len(level.relations))).flatten(0, 1), level)
             y = y.unflatten(0, (x.shape[0], level.count))
-            total = total + (y if level.spread is None else y.index_select(1, seen[level.spread]))
-        parts.append(total)
+            terms.append(y if level.spread is None else y.index_select(1, seen[level.spread]))
+        parts.append(reduce(torch.add, terms))
     y = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
     return y if mixing.order is None else y.index_select(1, seen[mixing.order])
 

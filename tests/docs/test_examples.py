@@ -65,6 +65,18 @@ def test_wallpaper(tmp_path: Path) -> None:
     assert free[2] > 75 > constrained[2] == 50.0
 
 
+def test_permutation(tmp_path: Path) -> None:
+    """A network on sets answers as before when sensors are exchanged, and then cannot say which one is the first."""
+    lines = [line.split(": ") for line in run([str(ROOT / "examples/permutation.py")], tmp_path).splitlines()]
+    percent = {name: [float(n) for n in re.findall(r"([0-9.]+)%", rest)] for name, rest in lines}
+    assert percent["scene, S5"][0] == percent["scene, S5"][1] > 50
+    assert percent["scene, plain"][0] > 30 > percent["scene, plain"][1]
+    assert percent["which is odd, S5"][0] > 75 > 65 > percent["which is odd, plain"][0]
+    assert percent["which is odd, each alone"][0] < 40
+    assert percent["is the first odd, S5"] == [50.0]
+    assert min(percent["is the first odd, plain"][0], percent["is the first odd, S1xS4"][0]) > 75
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed

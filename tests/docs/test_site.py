@@ -23,6 +23,7 @@ PACKAGES = (
         "implicit",
         "canonical",
         "continuous",
+        "permutation",
         "scale",
         "models",
         "testing",
