@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
 from _chirality import readouts
+from _deformable import moved_taps
 from _errors import error_by_images, error_by_parameters
 from _hyper import hyper_collapse, hyper_kernels
 from _letters import LETTERS, F
@@ -339,6 +340,7 @@ FIGURES = (
     readouts,
     orbits,
     pair_orbits,
+    moved_taps,
 )
 
 

@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from equivision import functional
 from equivision.functional._attention import group_attention, lift_attention
+from equivision.functional._deformable import mean_bias, tap_places
 from equivision.functional._linear import induction_bank
 from equivision.functional._pool import centered_window
 from equivision.functional._resample import blur_window, gaussian_taps
@@ -21,6 +22,8 @@ from equivision.nn import (
     AvgPool2d,
     BlurPool2d,
     CenteredMaxPool2d,
+    DeformableGroupConv2d,
+    DeformableLiftConv2d,
     FieldBatchNorm2d,
     GroupConv2d,
     GroupConvTranspose2d,
@@ -41,6 +44,7 @@ CONVOLUTIONS: tuple[type[nn.Module], ...] = (
     LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d,
 )  # fmt: skip
 ATTENTIVE: tuple[type[nn.Module], ...] = (AttentiveLiftConv2d, AttentiveGroupConv2d)
+DEFORMABLE: tuple[type[nn.Module], ...] = (DeformableLiftConv2d, DeformableGroupConv2d)
 SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d, CenteredMaxPool2d)
 
 
@@ -115,6 +119,20 @@ def plain_attention(layer: AttentiveLiftConv2d | AttentiveGroupConv2d) -> Attent
     bias = _repeated(layer.bias, layer.group.order)
     squeeze, excite = (gate.detach().clone(memory_format=torch.contiguous_format) for gate in bank[1:3])
     return AttentiveParts(products, attend, squeeze, excite, None if bias is None else bias.detach()[:, None, None])
+
+
+@torch.no_grad()
+def plain_deformable(layer: DeformableLiftConv2d | DeformableGroupConv2d) -> tuple[_ConvNd, _ConvNd]:
+    """The convolution that says where the taps are, and the one, with a stride of one kernel, of what is read there."""
+    tables, slots = (layer.pairs, layer.matrices), layer.kernel_on_group
+    window: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
+    bank = functional.offset_filters(layer.offset_weight, layer.group, slots=slots, tables=tables)
+    still = tap_places(layer.kernel_size, layer.dilation, layer.offset_bias).flatten()
+    bias = mean_bias(layer.offset_bias, tables) + still
+    places = _conv(bank, bias, nn.Conv2d, **window, padding_mode=layer.padding_mode)
+    expand = functional.group_filters if slots else functional.lift_filters
+    bias, options = _repeated(layer.bias, layer.group.order), {"stride": layer.kernel_size, "groups": layer.groups}
+    return places, _conv(expand(layer.weight, layer.group), bias, nn.Conv2d, **options)
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from torch.nn.modules.conv import _ConvNd
 from equivision._trace import known_as
 from equivision.convert import _layers as plain
 from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_planes
+from equivision.convert._reads import read_where_taps_are
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
 from equivision.functional._attention import attended_sum
@@ -45,8 +46,8 @@ from equivision.nn import (
 
 #: Our layers.
 LAYERS = (
-    *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool, GroupLinear, Restrict,
-    Induce, SteerableConv2d, WallpaperConv2d, FieldBatchNorm2d,
+    *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.DEFORMABLE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool,
+    GroupLinear, Restrict, Induce, SteerableConv2d, WallpaperConv2d, FieldBatchNorm2d,
 )  # fmt: skip
 _AXES = {-2: "height", -1: "width"}
 
@@ -140,6 +141,8 @@ class Rewriter:
             return self._group_conv(node, name, module)
         if kind in plain.ATTENTIVE:
             return self._attentive(node, name, module)
+        if kind in plain.DEFORMABLE:
+            return self._deformable(node, name, module)
         if kind in plain.SPATIAL:
             return self._spatial(node, name, module)
         if kind in (SteerableConv2d, WallpaperConv2d):
@@ -235,6 +238,19 @@ class Rewriter:
         out: Any = attended_sum(products, *gates, attend, fields=fields, slots=slots)
         out = out if module.bias is None else out + constant("bias")
         return Value(out.node, (module.out_channels, module.group.order), 5)
+
+    def _deformable(self, node: fx.Node, name: str, module: Any) -> Value:
+        """A convolution that says where to read, and one of what is read."""
+        source, graph, norm = _argument(node), self._new, self._norm_after(node)
+        maps = self._flat(source) if module.input_on_group else self._whole(source)
+        if module.strict:
+            self._guard_stride(maps, name, module, module.dilation)
+        self._parts[f"{name}.places"], conv = plain.plain_deformable(module)
+        if norm is not None:
+            conv = plain.fold(conv, plain.over_maps(self._at(norm), module.group.order))
+        read = read_where_taps_are(graph, maps, graph.call_module(f"{name}.places", (maps,)), module)
+        out = graph.call_module(self._part((name, norm), name, lambda: conv), (read,))
+        return self._finish(node, Value(out, (module.out_channels, module.group.order), 5), norm)
 
     def _spatial(self, node: fx.Node, name: str, module: Any) -> Value:
         """A layer over space runs on maps, whether they belong to a group or not."""

@@ -18,6 +18,7 @@ from equivision.data._chiral import chiral_shapes as chiral_shapes
 from equivision.data._chiral import mirrored as mirrored
 from equivision.data._crops import context_side as context_side
 from equivision.data._crops import crop_and_resize as crop_and_resize
+from equivision.data._deformed import deformed as deformed
 from equivision.data._digits import read_digits as read_digits
 from equivision.data._folder import list_pictures as list_pictures
 from equivision.data._folder import read_image_folder as read_image_folder

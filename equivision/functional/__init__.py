@@ -13,6 +13,10 @@ from equivision.functional._conv import group_conv_transpose2d as group_conv_tra
 from equivision.functional._conv import lift_conv2d as lift_conv2d
 from equivision.functional._conv import project_conv2d as project_conv2d
 from equivision.functional._correlation import cross_correlation as cross_correlation
+from equivision.functional._deformable import deformable_group_conv2d as deformable_group_conv2d
+from equivision.functional._deformable import deformable_lift_conv2d as deformable_lift_conv2d
+from equivision.functional._deformable import offset_filters as offset_filters
+from equivision.functional._deformable import tap_offsets as tap_offsets
 from equivision.functional._error import equivariance_error as equivariance_error
 from equivision.functional._error import relative_error as relative_error
 from equivision.functional._fields import gate as gate

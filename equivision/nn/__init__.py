@@ -9,6 +9,8 @@ from equivision.nn._conv import GroupConv2d as GroupConv2d
 from equivision.nn._conv import GroupConvTranspose2d as GroupConvTranspose2d
 from equivision.nn._conv import LiftConv2d as LiftConv2d
 from equivision.nn._conv import ProjectConv2d as ProjectConv2d
+from equivision.nn._deformable import DeformableGroupConv2d as DeformableGroupConv2d
+from equivision.nn._deformable import DeformableLiftConv2d as DeformableLiftConv2d
 from equivision.nn._field_norm import FieldBatchNorm2d as FieldBatchNorm2d
 from equivision.nn._fields import FourierNonlinearity as FourierNonlinearity
 from equivision.nn._fields import GatedNonlinearity as GatedNonlinearity

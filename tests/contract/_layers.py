@@ -170,6 +170,37 @@ def _attentive() -> Iterator[Case]:
             yield Case(f"{kind.__name__}-{group}-oblong", make, group, ((7, 6), (5, 5)), on_group)
 
 
+DEFORMABLE: tuple[dict[str, Any], ...] = (
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 2, "groups": 2, "padding": 1, "padding_mode": "reflect"},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 2, "dilation": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 4, "padding": 1, "padding_mode": "circular", "bias": False},
+)
+
+
+def _deformable() -> Iterator[Case]:
+    for kind in (evnn.DeformableLiftConv2d, evnn.DeformableGroupConv2d):
+        on_group = kind is evnn.DeformableGroupConv2d
+        for group in GROUPS:
+            for i, options in enumerate(DEFORMABLE):
+                kernel, dilation = options["kernel_size"], options.get("dilation", 1)
+                yield Case(
+                    _label(kind, group, options),
+                    partial(kind, 2, 4, group=group, **options),
+                    group,
+                    sizes=fitting_sizes(kernel, options.get("stride", 1), options.get("padding", 0), dilation),
+                    on_group=on_group,
+                    representative=(i == 0 and group == D4) or (group == C4 and i in (1, 2, 4)),
+                )
+        for group in OBLONG_GROUPS:
+            for options in OBLONG:
+                make = partial(kind, 2, 4, group=group, **options)
+                yield Case(_label(kind, group, options), make, group, sizes=((7, 6), (5, 5)), on_group=on_group)
+    yield Case("DeformableGroupConv2d-1x1", partial(evnn.DeformableGroupConv2d, 2, 3, 1, group=D4), D4)
+    yield Case("DeformableLiftConv2d-1x1", partial(evnn.DeformableLiftConv2d, 2, 3, 1, group=D1), D1, on_group=False)
+
+
 def _attention() -> Iterator[Case]:
     layers: tuple[tuple[type[nn.Module], tuple[int, ...], dict[str, Any]], ...] = (
         (evnn.ChannelAttention2d, (2,), {}),
@@ -401,6 +432,7 @@ CASES: tuple[Case, ...] = (
     *_transposed(),
     *_attentive(),
     *_attention(),
+    *_deformable(),
     *_windows(),
     *_resolution(),
     *_over_the_group(),

@@ -207,3 +207,65 @@ def wallpaper(
             for c in range(x.shape[1])
         )
     return y
+
+
+def bilinear(image: Array, row: float, column: float) -> float:
+    """The image between its pixels: each corner of the cell counts by the area on the other side, outside it is 0."""
+    top, left = int(np.floor(row)), int(np.floor(column))
+    down, right = row - top, column - left
+    return sum(
+        (down if i else 1 - down) * (right if j else 1 - right) * value(image, top + i, left + j)
+        for i, j in product((0, 1), (0, 1))
+    )
+
+
+def moved_tap(tap: Pair, g: int, group: PlanarGroup, size: Pair) -> Pair:
+    """The tap at the point ``g^-1 p`` of the point p of a tap."""
+    numbers = np.arange(size[0] * size[1], dtype=np.float64).reshape(size)
+    row, column = divmod(round(read(numbers, g, group, tap)), size[1])
+    return row, column
+
+
+def offsets(
+    x: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int
+) -> Array:  # fmt: skip
+    """``D[j](t) = mean_h R_h b[h^-1 j] + sum_{c, h, u} R_h psi[h^-1 j, c](h^-1 u) x[c, h](t + u)``.
+
+    For x without a group axis, ``[B, C, 1, H, W]``, every element sees the same map, and the sum over h is a mean.
+    """
+    size, order = psi.shape[-2:], group.order
+    share = 1 if x.shape[2] == order else 1 / order
+    y = np.zeros((len(x), size[0] * size[1], 2, *out_size(x.shape[-2:], size, stride, padding, dilation)))
+    for b, j, h in product(range(len(x)), range(y.shape[1]), range(order)):
+        row, column = moved_tap(divmod(j, size[1]), h, group, size)
+        source = 2 * (row * size[1] + column)
+        for t in product(*map(range, y.shape[-2:])):
+            vector = bias[source : source + 2] / order
+            for c in range(x.shape[1]):
+                image = x[b, c, h if x.shape[2] == order else 0]
+                kernels = psi[source : source + 2, c]
+                found = [correlate(image, kernel, h, group, t, stride, padding, dilation) for kernel in kernels]
+                vector = vector + share * np.array(found)
+            y[(b, j, slice(None), *t)] += group.matrix(h) @ vector
+    return y
+
+
+def deformable(
+    x: Array, offset: Array, psi: Array, bias: Array, group: PlanarGroup, stride: int, padding: int, dilation: int
+) -> Array:
+    """``y[o](t, h) = b[o] + sum_{c, h', j} x[c](t + q_j + D_j(t), h') psi[o, c](h^-1 h', h^-1 q_j)``.
+
+    For x without a group axis, ``[B, C, 1, H, W]``, so is psi, ``[O, C, 1, kh, kw]``.
+    """
+    y = np.zeros((len(x), len(psi), group.order, *offset.shape[-2:]))
+    for b, o, h, row, column in np.ndindex(*y.shape):
+        y[b, o, h, row, column] = bias[o]
+        for (c, s), tap in product(np.ndindex(*x.shape[1:3]), taps(psi)):
+            slot = group.product(group.inverse(h), s) if x.shape[2] > 1 else 0
+            right, up = offset[b, tap[0] * psi.shape[-1] + tap[1], :, row, column]
+            place = (
+                row * stride - padding + dilation * tap[0] - up,
+                column * stride - padding + dilation * tap[1] + right,
+            )
+            y[b, o, h, row, column] += bilinear(x[b, c, s], *place) * read(psi[o, c, slot], h, group, tap)
+    return y

@@ -98,6 +98,24 @@ class TestConvolutions:
         agree(fast, _slow.transpose(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
 
+@pytest.mark.parametrize("on_group", [False, True])
+@pytest.mark.parametrize("window", [(3, 1, 1, 1), (2, 1, 1, 2), (2, 2, 0, 1)], ids=str)
+@pytest.mark.parametrize("group", [cyclic(1), cyclic(4), dihedral(1), dihedral(4)], ids=str)
+def test_deformable(group: PlanarGroup, window: tuple[int, int, int, int], on_group: bool) -> None:
+    k, s, p, d = window
+    size = (4, 2) if s == 2 else (3, 2)
+    slots = (group.order,) if on_group else ()
+    x, psi, bias = random(1, 1, *slots, *size), random(1, 1, *slots, k, k), random(1)
+    parts = random(2 * k * k, 1, k, k), random(2 * k * k)
+    options = {"group": group, "stride": s, "padding": p, "dilation": d}
+    offset = functional.tap_offsets(x, *parts, **options)
+    convolve = functional.deformable_group_conv2d if on_group else functional.deformable_lift_conv2d
+    on_slots = [(one if on_group else one.unsqueeze(2)).numpy() for one in (x, psi)]
+    agree(offset, _slow.offsets(on_slots[0], *(part.numpy() for part in parts), group, s, p, d))
+    slow = _slow.deformable(on_slots[0], offset.numpy(), on_slots[1], bias.numpy(), group, s, p, d)
+    agree(convolve(x, offset, psi, bias, **options), slow)
+
+
 @pytest.mark.parametrize("group", GROUPS[:2] + GROUPS[3:5], ids=str)
 def test_oblong_kernels(group: PlanarGroup) -> None:
     x, psi, bias = random(1, 1, group.order, 4, 5), random(1, 1, group.order, 2, 3), random(1)
