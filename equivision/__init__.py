@@ -16,6 +16,7 @@ from equivision import convert as convert
 from equivision import discovery as discovery
 from equivision import errors as errors
 from equivision import functional as functional
+from equivision import gauge as gauge
 from equivision import groups as groups
 from equivision import hyper as hyper
 from equivision import implicit as implicit

@@ -21,7 +21,7 @@ class GridError(EquivisionError):
 
 
 class FrameError(EquivisionError):
-    """An input has no frame, no finite set of poses that moves with it."""
+    """An input has no frame, no finite set of poses that moves with it; or frames do not fit together."""
 
 
 class ConfigError(EquivisionError):

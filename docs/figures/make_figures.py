@@ -19,6 +19,7 @@ from _blocks import blocks
 from _chirality import readouts
 from _deformable import moved_taps
 from _errors import error_by_images, error_by_parameters
+from _gauge import frames_and_fibres
 from _hyper import hyper_collapse, hyper_kernels
 from _letters import LETTERS, F
 from _permutation import pair_orbits
@@ -341,6 +342,7 @@ FIGURES = (
     orbits,
     pair_orbits,
     moved_taps,
+    frames_and_fibres,
 )
 
 

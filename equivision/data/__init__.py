@@ -23,6 +23,8 @@ from equivision.data._digits import read_digits as read_digits
 from equivision.data._folder import list_pictures as list_pictures
 from equivision.data._folder import read_image_folder as read_image_folder
 from equivision.data._folder import read_pictures as read_pictures
+from equivision.data._heart import FibreSlices as FibreSlices
+from equivision.data._heart import fibre_slices as fibre_slices
 from equivision.data._hub import read_hub as read_hub
 from equivision.data._idx import read_idx as read_idx
 from equivision.data._idx import read_mnist as read_mnist

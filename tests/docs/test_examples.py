@@ -84,6 +84,16 @@ def test_deformable(tmp_path: Path) -> None:
     assert constrained[0] == constrained[1] > max(45, rigid[0] + 5)
 
 
+def test_gauge(tmp_path: Path) -> None:
+    """What a gauge network finds does not depend on the frames; a plain network is lost in others."""
+    lines = run([str(ROOT / "examples/gauge.py"), "1", "30"], tmp_path).splitlines()
+    plain, gauge = ([float(n) for n in re.findall(r" ([0-9.e-]+)(?:,|;|$)", line.replace("+", ""))] for line in lines)
+    assert plain[0] < 15 < 30 < plain[2]
+    assert plain[3] > 0.5
+    assert gauge[0] == gauge[1] == gauge[2] < 18
+    assert gauge[3] < 1e-12
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed

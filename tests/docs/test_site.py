@@ -25,6 +25,7 @@ PACKAGES = (
         "continuous",
         "permutation",
         "scale",
+        "gauge",
         "models",
         "testing",
         "audit",
