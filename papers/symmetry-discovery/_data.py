@@ -117,6 +117,8 @@ QUESTIONS = {
         Question(
             "sensors-first", "not the first sensor for another", first_sensor, ("C1", "S1xS3"), 300, SENSORS
         ),
-        Question("blood-cells", "not known", blood_cells, (), 210, {"candidates": (*PLANE, "learned"), "parameters": 10_000}),
+        Question(
+            "blood-cells", "not known", blood_cells, (), 210, {**PLANAR, "candidates": (*PLANE, "learned")}
+        ),
     )
 }  # fmt: skip
