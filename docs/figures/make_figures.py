@@ -21,6 +21,7 @@ from _deformable import moved_taps
 from _errors import error_by_images, error_by_parameters
 from _gauge import frames_and_fibres
 from _hyper import hyper_collapse, hyper_kernels
+from _lattice import lattice
 from _letters import LETTERS, F
 from _permutation import pair_orbits
 from _redundancy import redundancy
@@ -339,6 +340,7 @@ FIGURES = (
     hyper_collapse,
     scale_shift,
     readouts,
+    lattice,
     orbits,
     pair_orbits,
     moved_taps,

@@ -22,15 +22,7 @@ def write(found: Discovery, path: Path, title: str) -> Path:
 def lattice(found: Discovery) -> str:
     """The candidates as an SVG: larger ones higher, a line to each from the largest ones that it contains."""
     rows = {row.name: row for row in found.rows}
-    levels = sorted({row.order for row in found.rows})
-    members = [[row.name for row in found.rows if row.order == order] for order in levels]
-    width = 2 * _MARGIN + _STEP * max(len(names) - 1 for names in members) + 2 * _RADIUS
-    height = 2 * _MARGIN + _RISE * (len(levels) - 1)
-    place = {
-        name: (width / 2 + _STEP * (i - (len(names) - 1) / 2), height - _MARGIN - _RISE * level)
-        for level, names in enumerate(members)
-        for i, name in enumerate(sorted(names))
-    }
+    place, width, height = places({row.name: row.order for row in found.rows})
     label = escape(f"Lattice of {', '.join(rows)}; the best is {found.best}")
     parts = [f'<svg class="lattice" viewBox="0 0 {width:.0f} {height + 24:.0f}" role="img" aria-label="{label}"']
     parts[0] += f' style="max-width:{1.4 * width:.0f}px">'
@@ -42,6 +34,20 @@ def lattice(found: Discovery) -> str:
         share = 1.0 if high == low else (row.score - low) / (high - low)
         parts.append(_node(row, *place[name], share, best=name == found.best))
     return "".join([*parts, "</svg>"])
+
+
+def places(orders: dict[str, int]) -> tuple[dict[str, tuple[float, float]], float, float]:
+    """Where the candidates stand, those of one order on one line; width and height of it all."""
+    levels = sorted(set(orders.values()))
+    members = [sorted(name for name, order in orders.items() if order == level) for level in levels]
+    width = 2 * _MARGIN + _STEP * max(len(names) - 1 for names in members) + 2 * _RADIUS
+    height = 2 * _MARGIN + _RISE * (len(levels) - 1)
+    place = {
+        name: (width / 2 + _STEP * (i - (len(names) - 1) / 2), height - _MARGIN - _RISE * level)
+        for level, names in enumerate(members)
+        for i, name in enumerate(names)
+    }
+    return place, width, height
 
 
 def _node(row: CandidateScore, x: float, y: float, share: float, *, best: bool) -> str:

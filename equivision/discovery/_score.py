@@ -102,7 +102,7 @@ def drops(trials: Sequence[Trial]) -> dict[str, dict[int, float]]:
 
 
 def scores(
-    candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float, complexity: float
+    candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float | int, complexity: float | int
 ) -> list[CandidateScore]:
     """Rows for all candidates that are no learned ones, the best first."""
     reference = {trial.seed: trial.accuracy for trial in trials if trial.candidate == TRIVIAL.name}
@@ -153,7 +153,7 @@ class _Draft:
 
 
 def stability(
-    candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float, complexity: float
+    candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float | int, complexity: float | int
 ) -> Stability:
     """Vary the weights, and leave seeds out."""
     given = [row.name for row in scores(candidates, trials, invariance=invariance, complexity=complexity)]

@@ -2,6 +2,7 @@
 
 import importlib
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,9 @@ class Plan:
     candidates: tuple[Candidate, ...]
     seeds: int
     steps: int
-    train_size: float
+    train_size: float | int
     parameters: int
-    complexity: float
+    complexity: float | int
 
     def settings(self, data: Labelled) -> dict[str, Any]:
         """As plain values, to be compared."""
@@ -142,10 +143,12 @@ def _storage(optuna: Any, storage: str | Path | None) -> Any:
         path = Path(storage)
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{path}"
-    retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
-    return optuna.storages.RDBStorage(
-        storage, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE, heartbeat_stale_trial_callback=retry
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, for some years now
+        return optuna.storages.RDBStorage(
+            storage, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+        )  # fmt: skip
 
 
 def _work_is_left(optuna: Any, study: Any) -> bool:

@@ -76,7 +76,7 @@ class Split:
     held_out: Labelled
 
 
-def split(data: Labelled, train_size: float, seed: int) -> Split:
+def split(data: Labelled, train_size: float | int, seed: int) -> Split:
     """A random split with the same classes in both parts, as nearly as whole numbers allow.
 
     Args:

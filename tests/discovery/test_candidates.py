@@ -149,7 +149,7 @@ def test_bad_names(given: list[str], message: str) -> None:
 
 
 def test_candidates_that_cannot_act() -> None:
-    with pytest.raises(ConfigError, match="candidate C4 turns pictures.*8 x 9"):
+    with pytest.raises(ConfigError, match=r"candidate C4 turns pictures.*8 x 9"):
         candidate("C4").check(1, (8, 9))
     candidate("D2").check(1, (8, 9))
     with pytest.raises(ConfigError, match=r"candidate S3 exchanges 3 sensors, but images have 4 channel"):

@@ -46,7 +46,9 @@ def test_of_equals_the_smallest_wins() -> None:
 
 
 def test_what_the_data_says_counts_even_where_accuracies_are_the_same() -> None:
-    given = trials({"C1": [0.5, 0.5], "C2": [0.6, 0.6], "D4": [0.68, 0.68]}, {"mirrored, 0°": 0.7, "mirrored, 90°": 0.7})
+    given = trials(
+        {"C1": [0.5, 0.5], "C2": [0.6, 0.6], "D4": [0.68, 0.68]}, {"mirrored, 0°": 0.7, "mirrored, 90°": 0.7}
+    )
     assert rows(given, invariance=0.0)[0].name == "D4"
     assert rows(given, invariance=1.0)[0].name == "C2"
 

@@ -75,6 +75,8 @@ def test_permutation(tmp_path: Path) -> None:
     assert percent["which is odd, each alone"][0] < 40
     assert percent["is the first odd, S5"] == [50.0]
     assert min(percent["is the first odd, plain"][0], percent["is the first odd, S1xS4"][0]) > 75
+
+
 def test_deformable(tmp_path: Path) -> None:
     """Taps that move learn more of bent digits; what they have learned holds in turned ones if their offsets turn."""
     lines = run([str(ROOT / "examples/deformable.py"), "1", "60"], tmp_path).splitlines()

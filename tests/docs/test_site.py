@@ -29,6 +29,7 @@ PACKAGES = (
         "models",
         "testing",
         "audit",
+        "discovery",
         "analysis",
         "convert",
         "data",
