@@ -28,7 +28,7 @@ def test_quarter_turns_keep_the_class_and_a_mirror_changes_it() -> None:
     right, left = data.images[data.labels == 0], data.images[data.labels == 1]
 
     def triple(x: torch.Tensor) -> float:
-        return float((x * x.roll(2, -2) * x.roll((2, 2), (-2, -1))).mean())
+        return float((x * x.roll(4, -2) * x.roll((4, 2), (-2, -1))).mean())
 
     def hand(x: torch.Tensor) -> float:
         return sum(triple(x.rot90(k, (-2, -1))) for k in range(4))
@@ -57,7 +57,8 @@ def test_noise_has_the_spread_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"count": -1}, "count=-1"), ({"size": 8}, "size=8"), ({"shapes": 0}, "shapes=0"), ({"noise": -1.0}, "noise=-1.0"),
+        ({"count": -1}, "count=-1"), ({"size": 8}, "size=8"), ({"shapes": 0}, "shapes=0"),
+        ({"noise": -1.0}, "noise=-1.0"),
         ({"kinds": ("circle",)}, "kinds="), ({"kinds": "hook"}, "kinds='hook'"),
         ({"group": dihedral(4), "within": cyclic(4)}, "group=D4 does not lie in within=C4"),
         ({"group": "C3"}, "group=C3 does not lie in within=D4"),

@@ -77,6 +77,16 @@ def test_permutation(tmp_path: Path) -> None:
     assert min(percent["is the first odd, plain"][0], percent["is the first odd, S1xS4"][0]) > 75
 
 
+def test_discover(tmp_path: Path) -> None:
+    """What the data says after sixty steps already: nothing against quarter turns, much against mirrors."""
+    printed = run([str(ROOT / "examples/discover.py"), "60", "1", "120"], tmp_path)
+    rows = re.findall(r"^(C1|C4|D4|D1 left-right) +[\d.]+ +([\d.]+)", printed, flags=re.MULTILINE)
+    drops = {name: float(drop) for name, drop in rows}
+    assert drops["C1"] == 0
+    assert drops["C4"] < 5 < 15 < min(drops["D4"], drops["D1 left-right"])
+    assert "best: " in printed
+
+
 def test_deformable(tmp_path: Path) -> None:
     """Taps that move learn more of bent digits; what they have learned holds in turned ones if their offsets turn."""
     lines = run([str(ROOT / "examples/deformable.py"), "1", "60"], tmp_path).splitlines()
