@@ -25,7 +25,7 @@ def lattice(found: Discovery) -> str:
     place, width, height = places({row.name: row.order for row in found.rows})
     label = escape(f"Lattice of {', '.join(rows)}; the best is {found.best}")
     parts = [f'<svg class="lattice" viewBox="0 0 {width:.0f} {height + 24:.0f}" role="img" aria-label="{label}"']
-    parts[0] += f' style="max-width:{1.4 * width:.0f}px">'
+    parts[0] += f' style="max-width:{1.2 * width:.0f}px">'
     for upper, lower in covers(found.contained):
         (x1, y1), (x2, y2) = place[lower], place[upper]
         parts.append(f'<line class="edge" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')

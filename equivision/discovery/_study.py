@@ -3,7 +3,8 @@
 import importlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,12 +144,19 @@ def _storage(optuna: Any, storage: str | Path | None) -> Any:
         path = Path(storage)
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{path}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, for some years now
+    with _heartbeats(optuna):
         return optuna.storages.RDBStorage(
             storage, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
         )  # fmt: skip
+
+
+@contextmanager
+def _heartbeats(optuna: Any) -> Iterator[None]:
+    """Without the warning that they are an experiment, as they have been since 2021."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
 
 
 def _work_is_left(optuna: Any, study: Any) -> bool:
@@ -159,7 +167,8 @@ def _work_is_left(optuna: Any, study: Any) -> bool:
         if state.WAITING in states or state.RUNNING not in states:
             return state.WAITING in states
         time.sleep(1)
-        optuna.storages.fail_stale_trials(study)
+        with _heartbeats(optuna):
+            optuna.storages.fail_stale_trials(study)
 
 
 class _Worker:
