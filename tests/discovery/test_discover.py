@@ -176,8 +176,8 @@ def test_bad_data(data: Any, message: str, unchecked_annotations: None) -> None:
     assert isinstance(caught.value, DataError)
 
 
-def test_plans_compare_at_a_third_and_two_thirds() -> None:
-    assert Plan((), 1, 150, 0.5, 10, 0.0).rungs == [50, 100, 150]
+def test_plans_compare_at_half() -> None:
+    assert Plan((), 1, 150, 0.5, 10, 0.0).rungs == [75, 150]
     assert Plan((), 1, 1, 0.5, 10, 0.0).rungs == [1]
 
 
