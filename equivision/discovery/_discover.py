@@ -42,8 +42,9 @@ def discover(
     change.) A symmetry that the data does not have costs accuracy and drop; one that it has brings accuracy from few
     labels; of several that are equally good, the smallest wins.
 
-    At half of the budget, the weaker half of the trainings is stopped. Trials are kept by Optuna, in memory or in ``storage``: then several processes, on several machines, work on the same search when they call
-    this function with the same arguments, and a search that was killed goes on where it was.
+    At half of the budget, the weaker half of the trainings is stopped. Trials are kept by Optuna, in memory or in
+    ``storage``: then several processes, on several machines, work on the same search when they call this function with
+    the same arguments, and a search that was killed goes on where it was.
 
     Args:
         data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, or an object with the
