@@ -15,6 +15,7 @@ from equivision import functional
 from equivision.discovery import _networks
 from equivision.errors import ConfigError, EquivisionError, GroupMismatchError
 from equivision.groups import PermutationGroup, PlanarGroup, cyclic, parse_permutations, planar
+from equivision.permutation import permute
 
 Images = Float[Tensor, "batch channel height width"]
 Move = Callable[[Tensor], Tensor]
@@ -218,8 +219,7 @@ class _ChannelMove:
     p: tuple[int, ...]
 
     def __call__(self, x: Images) -> Images:
-        parts = x.unflatten(1, (len(self.p), -1))
-        return parts[:, np.argsort(self.p).tolist()].flatten(1, 2)
+        return permute(x.unflatten(1, (len(self.p), -1)), self.p).flatten(1, 2)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from equivision.discovery._score import drops, interval, scores, stability
 from equivision.discovery._study import Plan, Trial, search
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError
+from equivision.nn._base import check_count
 
 
 def discover(
@@ -76,7 +77,8 @@ def discover(
     ('C1', [1, 4])
     """
     chosen = candidates_of(candidates)
-    _check(budget=budget, seeds=seeds, parameters=parameters)
+    for key, count in (("budget", budget), ("seeds", seeds), ("parameters", parameters)):
+        check_count(key, count)
     for key, weight in (("invariance", invariance), ("complexity", complexity)):
         if not weight >= 0:
             raise ConfigError(f"{key}={weight}: a weight must be a number of at least 0")
@@ -87,7 +89,8 @@ def discover(
     _ = split(images, train_size, 0)
     plan = Plan(tuple(chosen), seeds, budget, train_size, parameters, complexity)
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    trials = search(plan, images, storage=storage, name=name, device=where, on_trial=on_trial)
+    settings = plan.settings(images)
+    trials = search(plan, images, settings, storage=storage, name=name, device=where, on_trial=on_trial)
     weights = {"invariance": invariance, "complexity": complexity}
     return Discovery(
         tuple(scores(chosen, trials, **weights)),
@@ -95,15 +98,9 @@ def discover(
         stability(chosen, trials, **weights),
         containment(chosen),
         _learned(chosen, trials),
-        plan.settings(images) | weights,
+        settings | weights,
         tuple(trials),
     )
-
-
-def _check(**counts: int) -> None:
-    for key, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{key}={value!r}: give a whole number of at least 1")
 
 
 def _learned(candidates: Sequence[Candidate], trials: Sequence[Trial]) -> LearnedScore | None:

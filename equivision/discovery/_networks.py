@@ -26,19 +26,6 @@ class _QuarterTurn(nn.Module):
         return x.rot90(1, (-2, -1))
 
 
-class _Members(nn.Module):
-    """Channels as members of a set with one channel each or more."""
-
-    def __init__(self, members: int) -> None:
-        super().__init__()
-        self.members = members
-
-    def forward(
-        self, x: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch member part height width"]:
-        return x.unflatten(1, (self.members, -1))
-
-
 def parameters_of(network: nn.Module) -> int:
     """Number of learned parameters."""
     return sum(p.numel() for p in network.parameters())
@@ -102,7 +89,7 @@ def permutation_network(width: int, group: PermutationGroup, in_channels: int, n
     layers = _layers(convs, [MemberWise(nn.BatchNorm2d(n)) for n in fields], lambda: MemberWise(BlurPool2d()))
     pool = [SetPool("mean", group=group), nn.Flatten(1, 2)]
     return nn.Sequential(
-        _Members(group.degree), *layers, *pool, *_head(fields[-1] * len(group.orbits), num_classes)
+        nn.Unflatten(1, (group.degree, -1)), *layers, *pool, *_head(fields[-1] * len(group.orbits), num_classes)
     )  # fmt: skip
 
 

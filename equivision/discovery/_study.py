@@ -80,8 +80,8 @@ class Plan:
 
 
 def search(
-    plan: Plan, data: Labelled, *, storage: str | Path | None, name: str, device: torch.device,
-    on_trial: Callable[[Trial], None] | None = None,
+    plan: Plan, data: Labelled, settings: dict[str, Any], *, storage: str | Path | None, name: str,
+    device: torch.device, on_trial: Callable[[Trial], None] | None = None,
 ) -> list[Trial]:  # fmt: skip
     """Run what is missing of a study, beside other processes, and return all of its trials.
 
@@ -96,7 +96,7 @@ def search(
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = _open(optuna, plan, plan.settings(data), storage, name)
+        study = _open(optuna, plan, settings, storage, name)
         worker = _Worker(optuna, plan, data, device, on_trial)
         while _work_is_left(optuna, study):
             study.optimize(worker, n_trials=1)
@@ -112,8 +112,6 @@ def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path
             study_name=name, storage=_storage(optuna, storage), direction="maximize", load_if_exists=True,
             sampler=optuna.samplers.RandomSampler(), pruner=pruner,
         )  # fmt: skip
-    except ConfigError:
-        raise
     except Exception as error:  # of SQLAlchemy and its drivers, whatever they are
         raise ConfigError(f"storage={str(storage)!r} cannot be opened: {error}") from error
     known = study.user_attrs.get("settings")
@@ -200,12 +198,11 @@ class _Worker:
         )  # fmt: skip
         accuracy, steps = 0.0, 0
         for steps in training.run(plan.rungs):
-            accuracy = training.accuracies()[""]
+            accuracy = training.accuracy()
             trial.report(accuracy - plan.complexity * one.bits, steps)
             if one != TRIVIAL and not one.learns and steps < plan.steps and trial.should_prune():
                 break
         after = training.accuracies(plan.moves()) if one == TRIVIAL else {}
-        after.pop("", None)
         coverage = [(layer.coverage, layer.reflection_probability) for layer in partial_layers(training.network)]
         return Trial(
             one.name, seed, accuracy, steps, steps == plan.steps, parameters_of(training.network), after,

@@ -158,13 +158,17 @@ class Training:
             mean = self._mean[name]
             _ = mean.lerp_(value, 1 - decay) if value.is_floating_point() else mean.copy_(value)
 
-    def accuracies(self, moves: dict[str, Move] | None = None) -> dict[str, float]:
-        """Accuracy on the held-out images as they are, under ``""``, and after each move."""
+    def accuracy(self) -> float:
+        """Accuracy on the held-out images as they are."""
+        return self.accuracies({"": lambda x: x})[""]
+
+    def accuracies(self, moves: dict[str, Move]) -> dict[str, float]:
+        """Accuracy on the held-out images after each move."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self._mean)
         images, labels = self.split.held_out.images, self.split.held_out.labels
         found = {}
-        for name, move in {"": lambda x: x, **(moves or {})}.items():
+        for name, move in moves.items():
             logits = logits_of(network, moved(images, move).to(self.device))
             found[name] = float((logits.argmax(1).cpu() == labels).double().mean())
         return found
