@@ -16,7 +16,6 @@ from equivision.scale import ScaleConv2d, ScaleLiftConv2d, ScalePool
 
 #: Taps of a side of the three convolutions; fields of each, in widths.
 _KERNELS, _FIELDS = (5, 5, 3), (1, 1, 2)
-_MOST = 512  # widths that are looked at
 
 
 class _QuarterTurn(nn.Module):
@@ -37,7 +36,10 @@ def matched(build: Callable[[int], nn.Module], parameters: int) -> nn.Module:
     def count(width: int) -> int:
         return parameters_of(build(width))
 
-    above = bisect.bisect_left(range(1, _MOST), parameters, key=count) + 1
+    most = 1
+    while count(most) < parameters:  # networks much larger than asked for are never built
+        most *= 2
+    above = bisect.bisect_left(range(1, most), parameters, key=count) + 1
     return build(min((max(above - 1, 1), above), key=lambda width: abs(count(width) - parameters)))
 
 

@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equivision.data import ImageData, stratified_split
 from equivision.discovery._candidates import Candidate, Move, moved
 from equivision.discovery._networks import logits_of
 from equivision.errors import ConfigError, DataError
 
 _DECAY = 0.97  # of the running mean of the weights, with which accuracies are measured
 _RATE, _RISE, _BATCH = 0.01, 0.2, 64
+_LEAST = 6  # steps that a schedule is drawn for: torch divides by zero where the rate rises for one step only
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +96,9 @@ def split(data: Labelled, train_size: float | int, seed: int) -> Split:
             f"train_size={train_size} of {total} images: give a number, or a share below 1, that leaves at least one "
             f"image for each of the {data.num_classes} classes in both parts"
         )
-    order = np.random.default_rng(seed).permutation(total)
-    labels = data.labels.numpy()[order]
-    # place of each image within its class, as a share: the smallest ones of all classes come first
-    place = np.empty(total)
-    for label in np.unique(labels):
-        of_class = np.flatnonzero(labels == label)
-        place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
-    order = order[np.argsort(place, kind="stable")]
-    parts = (torch.from_numpy(order[:count]), torch.from_numpy(order[count:]))
+    names = tuple(str(label) for label in range(data.num_classes))
+    whole = ImageData(data.images, data.labels, names, torch.arange(total))
+    parts = (part.index for part in stratified_split(whole, (count, total - count), seed=seed))
     return Split(*(Labelled(data.images[part], data.labels[part], data.num_classes) for part in parts))
 
 
@@ -137,7 +133,8 @@ class Training:
         network, (x, y) = self.network, (self.split.train.images, self.split.train.labels)
         order = torch.Generator().manual_seed(self._seed)
         optimizer = torch.optim.Adam(network.parameters(), _RATE)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=self.steps + 1, pct_start=_RISE)
+        total = max(self.steps + 1, _LEAST)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=total, pct_start=_RISE)
         batches = _batches(len(y), order)
         for step in range(1, self.steps + 1):
             network.train()

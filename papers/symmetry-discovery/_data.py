@@ -106,7 +106,7 @@ QUESTIONS = {
         Question(
             "shapes-D4", "quarter turns and mirrors keep the class",
             lambda seed: oriented_shapes(800, group="D4", within="D4", kinds=FOUR, noise=0.2, seed=seed), ("D4",), 60,
-            {**PLANAR, "parameters": 25_000},
+            PLANAR,
         ),
         Question("digits-upright", "none", digits, ("C1",), 300, PLANAR),
         Question("digits-mirrored", "left and right", mirrored_digits, ("D1 left-right",), 200, PLANAR),

@@ -183,7 +183,8 @@ def test_plans_compare_at_half() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*")
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["discover", "--data", "DigitsDataModule", "--data.train_variant", "rotated90"]
+    arguments = ["discover", "--data", "DigitsDataModule", "--data.train_variant", "rotated90", "--data.val_size", "60"]
+    arguments += ["--data.test_size", "1697"]
     arguments += ["--candidates", "[left-right]", "--budget", "2", "--seeds", "1", "--parameters", "200"]
     arguments += ["--train_size", "30", "--device", "cpu", "--output", str(tmp_path / "out")]
     assert main(arguments) == 0
