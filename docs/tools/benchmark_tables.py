@@ -147,6 +147,18 @@ def wide(found: Found) -> str:
     return f"{rows(('layer', 'Conv2d', *kinds), lines)}\n\n{machine(found)}"
 
 
+def principles(found: Found) -> str:
+    """Layers beyond the group convolution: ratios forward, and forward and backward."""
+    lines = []
+    for title, passed in found["results"].items():
+        if title.endswith(", forward"):
+            trained = found["results"][f"{title} and backward"]
+            for name in (name for name in passed["contestants"] if name != "Conv2d"):
+                pair = (against(one, name, "Conv2d") for one in (passed, trained))
+                lines.append((f"{title.removesuffix(', forward')}: {name}", *pair))
+    return f"{rows(('layer / Conv2d', 'forward', 'forward and backward'), lines)}\n\n{machine(found)}"
+
+
 def e2cnn_kernels(found: Found) -> str:
     """Numbers of weights, and what of e2cnn's kernels is not among ours."""
     lines = []
@@ -230,6 +242,7 @@ def places() -> Iterator[tuple[str, str]]:
         },
         "phases": {"phases": phases},
         "any_angle": {"any angle": any_angle, "any angle, wide": wide},
+        "principles": {"principles": principles},
         "e2cnn_kernels": {"e2cnn kernels": e2cnn_kernels},
         "allocator": {"allocator": allocator},
         "e2cnn_compare": {

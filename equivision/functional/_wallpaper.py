@@ -15,8 +15,8 @@ from equivision.groups import PlanarGroup
 
 OrbitAlgorithm = Literal["auto", "expand", "sums"]
 _ALGORITHMS = ("auto", "expand", "sums")
-# Measured on a CPU (docs/guide/wallpaper.md): from here on the multiplications saved outweigh the sums over orbits.
-_MANY_CHANNELS = 192
+# Measured on a CPU (docs/benchmarks.md): from here on the multiplications saved outweigh the sums over orbits.
+_MANY_CHANNELS = 128
 
 
 def check_orbit_algorithm(algorithm: str, group: PlanarGroup) -> None:
@@ -96,7 +96,7 @@ def wallpaper_conv2d(
         basis, orbits: :func:`basis_of` and :func:`orbits_of` the group and kernel size, to save building them.
         algorithm: ``"expand"`` puts the kernels together and convolves; ``"sums"`` adds the pixels of every orbit up
             first and multiplies then, which takes 3 multiplications instead of 9 for 3x3 under D4, and more memory;
-            ``"auto"`` takes sums on a CPU where they pay, from 192 output channels on.
+            ``"auto"`` takes sums on a CPU where they pay, from 128 output channels on.
 
     Equivariance: plane to plane, ``f(g x) = g f(x)``; exact for the elements that move the pixel grid onto itself.
 

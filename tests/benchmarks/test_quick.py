@@ -32,6 +32,7 @@ def _threads() -> Iterator[None]:
         ("networks", {"plain", "plain separable", "equivariant", "equivariant, frozen"}),
         ("hyper", {"weights for each image", "ordinary main pass"}),
         ("implicit", {"plain step", "augmentation", "with the loss, quarter turns", "4-2-1"}),
+        ("principles", {"Conv2d", "C1", "C4", "D4, sums", "S2wrS2", "gauge"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
     ],
 )
