@@ -8,6 +8,7 @@ import numpy as np
 from equivision.errors import GroupMismatchError
 from equivision.groups._base import FiniteGroup
 from equivision.groups._planar import PlanarGroup
+from equivision.groups._point import PointGroup
 from equivision.groups._subgroup import Subgroup
 
 
@@ -99,16 +100,28 @@ def homomorphisms(source: FiniteGroup, target: FiniteGroup) -> tuple[Homomorphis
     return tuple(Homomorphism(source, target, images) for images in sorted(found))
 
 
-def inclusion(subgroup: PlanarGroup, group: PlanarGroup) -> Homomorphism:
-    """The inclusion of one planar group in another that keeps the action on the plane.
+def inclusion(subgroup: PlanarGroup | PointGroup, group: PlanarGroup | PointGroup) -> Homomorphism:
+    """The inclusion of one group in another that keeps the action on the plane, or on space.
 
-    >>> from equivision.groups import cyclic, dihedral
+    >>> from equivision.groups import cyclic, dihedral, full_octahedral, point_group
     >>> inclusion(cyclic(2), dihedral(4)).images
     (0, 2)
+    >>> inclusion(point_group("222"), full_octahedral()).is_injective
+    True
 
     Raises:
         GroupMismatchError: ``subgroup`` is not contained in ``group``.
     """
+    if isinstance(subgroup, PlanarGroup) and isinstance(group, PlanarGroup):
+        return _plane_inclusion(subgroup, group)
+    if isinstance(subgroup, PointGroup) and isinstance(group, PointGroup):
+        return _space_inclusion(subgroup, group)
+    raise GroupMismatchError(
+        f"subgroup={subgroup!r} and group={group!r}: one acts on the plane, the other on space; give two of a kind"
+    )
+
+
+def _plane_inclusion(subgroup: PlanarGroup, group: PlanarGroup) -> Homomorphism:
     if group.rotations % subgroup.rotations or (subgroup.reflections and not group.reflections):
         mirrors = "" if group.reflections else ", which has no reflections"
         raise GroupMismatchError(
@@ -118,3 +131,15 @@ def inclusion(subgroup: PlanarGroup, group: PlanarGroup) -> Homomorphism:
     step = group.rotations // subgroup.rotations
     images = (group.element(f, step * r) for f, r in map(subgroup.split, range(subgroup.order)))
     return Homomorphism(subgroup, group, tuple(images))
+
+
+def _space_inclusion(subgroup: PointGroup, group: PointGroup) -> Homomorphism:
+    distances = np.abs(subgroup.matrices[:, None] - group.matrices[None]).max((2, 3))
+    images = distances.argmin(1)
+    outside = np.flatnonzero(distances.min(1) > 1e-9)
+    if outside.size:
+        raise GroupMismatchError(
+            f"subgroup={subgroup.name} is not contained in {group.name}, which lacks its element "
+            f"{subgroup.element_name(int(outside[0]))}: take a group with these axes, or another setting"
+        )
+    return Homomorphism(subgroup, group, tuple(images.tolist()))

@@ -9,6 +9,7 @@ from equivision.groups._orthogonal import OrthogonalGroup, PlaneGroup
 from equivision.groups._permutation import PermutationGroup
 from equivision.groups._permutation_families import cyclic_shifts, disjoint_product, symmetric, wreath_product
 from equivision.groups._planar import PlanarGroup
+from equivision.groups._point import CRYSTAL_CLASSES, PointGroup, full_octahedral, octahedral
 from equivision.groups._product import direct_product
 
 
@@ -65,6 +66,29 @@ def parse_plane(group: PlaneGroup | str) -> PlaneGroup:
     if isinstance(group, str) and group.upper() in ("SO2", "O2"):
         return OrthogonalGroup(reflections=group.upper() == "O2")
     return planar(group)
+
+
+def parse_point(group: PointGroup | str) -> PointGroup:
+    """As :func:`parse`, for a point group of space: ``"O"`` and ``"Oh"``, the rotations of a cube without and with its
+    reflections, and the Hermann-Mauguin symbols, such as ``"432"`` (which is O), ``"4/mmm"`` or ``"622"``.
+
+    >>> parse_point("O"), parse_point("6/mmm")
+    (point_group('432'), point_group('6/mmm'))
+
+    Raises:
+        GroupMismatchError: the name is not understood.
+    """
+    if isinstance(group, PointGroup):
+        return group
+    if group in ("O", "Oh"):
+        return octahedral() if group == "O" else full_octahedral()
+    try:
+        return PointGroup(group)
+    except GroupMismatchError as error:
+        raise GroupMismatchError(
+            f"group={group!r} is not the name of a point group of space: write O or Oh (the rotations of a cube, "
+            f"without and with reflections), or a Hermann-Mauguin symbol, one of {', '.join(CRYSTAL_CLASSES)}"
+        ) from error
 
 
 def parse_permutations(group: PermutationGroup | str) -> PermutationGroup:
