@@ -4,6 +4,7 @@ permutations. NumPy only.
 
 from equivision.groups._base import FiniteGroup as FiniteGroup
 from equivision.groups._base import Group as Group
+from equivision.groups._base import SpatialGroup as SpatialGroup
 from equivision.groups._homomorphism import Homomorphism as Homomorphism
 from equivision.groups._homomorphism import homomorphisms as homomorphisms
 from equivision.groups._homomorphism import inclusion as inclusion
@@ -16,6 +17,7 @@ from equivision.groups._parse import parse_permutations as parse_permutations
 from equivision.groups._parse import parse_plane as parse_plane
 from equivision.groups._parse import parse_point as parse_point
 from equivision.groups._parse import planar as planar
+from equivision.groups._parse import spatial as spatial
 from equivision.groups._permutation import PermutationGroup as PermutationGroup
 from equivision.groups._permutation_families import cyclic_shifts as cyclic_shifts
 from equivision.groups._permutation_families import disjoint_product as disjoint_product

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Group(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Short name such as ``"D4"`` or ``"C4xC2"``; :func:`equivision.groups.parse` reads these back."""
+        """Short name such as ``"D4"``, ``"C4xC2"`` or ``"m-3m"``; the parser of its family reads it back."""
 
     @abstractmethod
     def check_element(self, g: Any) -> Any:
@@ -124,11 +124,56 @@ class FiniteGroup(Group):
         return self.order
 
 
+class SpatialGroup(FiniteGroup):
+    """A finite group of rotations and reflections about a point of the plane or of space.
+
+    Attributes:
+        dimension: 2 for the plane, 3 for space.
+    """
+
+    dimension: ClassVar[int]
+
+    @abstractmethod
+    def matrix(self, g: int) -> NDArray[np.float64]:
+        """Orthogonal matrix of an element, in coordinates (x to the right, y **up**) or (x, y, z towards the viewer)."""
+
+    @property
+    @abstractmethod
+    def is_on_grid(self) -> bool:
+        """Whether every element maps the grid of pixels or voxels onto itself."""
+
+    def grid_move(self, g: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """How an element moves an array ``[height, width]`` or ``[depth, height, width]``: the axes in their new order,
+        then those of them to reverse.
+
+        >>> from equivision.groups import cyclic, octahedral
+        >>> cyclic(4).grid_move(1), octahedral().grid_move(1)  # a quarter turn of the screen, and one about x
+        (((1, 0), (0,)), ((1, 0, 2), (1,)))
+
+        Raises:
+            GroupMismatchError: the element does not map the grid onto itself.
+        """
+        return _grid_move(self, self.check_element(g))
+
+
 @lru_cache(maxsize=256)
 def _table(group: FiniteGroup) -> IntArray:
     table = np.asarray(group._product_table(), dtype=np.intp)
     table.setflags(write=False)
     return table
+
+
+@lru_cache(maxsize=1024)
+def _grid_move(group: SpatialGroup, g: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    matrix = group.matrix(g)
+    if np.abs(matrix - np.rint(matrix)).max() > 1e-9:
+        raise GroupMismatchError(
+            f"element {group.element_name(g)} of {group.name} does not map the grid onto itself: use one that does"
+        )
+    upwards = np.append(-np.ones(group.dimension - 1), 1)  # all coordinates but x run against their axes
+    moved = upwards[:, None] * matrix[::-1, ::-1] * upwards
+    axes = np.abs(moved).argmax(1)
+    return tuple(axes.tolist()), tuple(np.flatnonzero(moved.sum(1) < 0).tolist())
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from equivision.errors import GroupMismatchError
-from equivision.groups._base import FiniteGroup
+from equivision.groups._base import FiniteGroup, SpatialGroup
 from equivision.groups._planar import PlanarGroup
 from equivision.groups._point import PointGroup
 from equivision.groups._subgroup import Subgroup
@@ -100,7 +100,7 @@ def homomorphisms(source: FiniteGroup, target: FiniteGroup) -> tuple[Homomorphis
     return tuple(Homomorphism(source, target, images) for images in sorted(found))
 
 
-def inclusion(subgroup: PlanarGroup | PointGroup, group: PlanarGroup | PointGroup) -> Homomorphism:
+def inclusion(subgroup: SpatialGroup, group: SpatialGroup) -> Homomorphism:
     """The inclusion of one group in another that keeps the action on the plane, or on space.
 
     >>> from equivision.groups import cyclic, dihedral, full_octahedral, point_group

@@ -4,12 +4,12 @@ import re
 from functools import reduce
 
 from equivision.errors import GroupMismatchError
-from equivision.groups._base import FiniteGroup
+from equivision.groups._base import FiniteGroup, SpatialGroup
 from equivision.groups._orthogonal import OrthogonalGroup, PlaneGroup
 from equivision.groups._permutation import PermutationGroup
 from equivision.groups._permutation_families import cyclic_shifts, disjoint_product, symmetric, wreath_product
 from equivision.groups._planar import PlanarGroup
-from equivision.groups._point import CRYSTAL_CLASSES, PointGroup, full_octahedral, octahedral
+from equivision.groups._point import CRYSTAL_CLASSES, SYMBOLS, PointGroup, full_octahedral, octahedral
 from equivision.groups._product import direct_product
 
 
@@ -89,6 +89,20 @@ def parse_point(group: PointGroup | str) -> PointGroup:
             f"group={group!r} is not the name of a point group of space: write O or Oh (the rotations of a cube, "
             f"without and with reflections), or a Hermann-Mauguin symbol, one of {', '.join(CRYSTAL_CLASSES)}"
         ) from error
+
+
+def spatial(group: SpatialGroup | str) -> SpatialGroup:
+    """As :func:`planar` and :func:`parse_point`, for a group that acts on images or on volumes.
+
+    >>> spatial("D4"), spatial("Oh")
+    (dihedral(4), point_group('m-3m'))
+
+    Raises:
+        GroupMismatchError: the name is not understood, or the group acts neither on the plane nor on space.
+    """
+    if isinstance(group, PointGroup) or (isinstance(group, str) and group in ("O", "Oh", *SYMBOLS)):
+        return parse_point(group)
+    return planar(group)
 
 
 def parse_permutations(group: PermutationGroup | str) -> PermutationGroup:

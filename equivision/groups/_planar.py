@@ -2,16 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equivision.errors import GroupMismatchError
-from equivision.groups._base import FiniteGroup, IntArray
+from equivision.groups._base import IntArray, SpatialGroup
 
 
 @dataclass(frozen=True, repr=False)
-class PlanarGroup(FiniteGroup):
+class PlanarGroup(SpatialGroup):
     """C_n or D_n acting on the plane. Build it with :func:`cyclic`, :func:`dihedral` or :func:`trivial`.
 
     Element ``f * n + r`` means *flip f times first, then rotate r steps of 360/n degrees counter-clockwise*; the flip
@@ -23,6 +24,7 @@ class PlanarGroup(FiniteGroup):
         reflections: whether the group holds reflections too (D_n).
     """
 
+    dimension: ClassVar[int] = 2
     rotations: int
     reflections: bool
 
@@ -94,6 +96,10 @@ class PlanarGroup(FiniteGroup):
         (cyclic(4), dihedral(2), cyclic(1))
         """
         return PlanarGroup(math.gcd(4, self.rotations), self.reflections)
+
+    def grid_move(self, g: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        self.quarter_turns(g)  # says by how many degrees it misses the grid
+        return super().grid_move(g)
 
     def quarter_turns(self, g: int) -> int:
         """Rotation of an element as a number of 90-degree turns.

@@ -3,12 +3,13 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equivision.errors import GroupMismatchError
-from equivision.groups._base import FiniteGroup, IntArray
+from equivision.groups._base import IntArray, SpatialGroup
 
 FloatArray = NDArray[np.float64]
 Directions = tuple[tuple[int, int, int], ...]
@@ -20,7 +21,8 @@ CRYSTAL_CLASSES: tuple[str, ...] = (
     "3", "-3", "32", "3m", "-3m", "6", "-6", "6/m", "622", "6mm", "-62m", "6/mmm",
     "23", "m-3", "432", "-43m", "m-3m",
 )  # fmt: skip
-_OTHER_SETTINGS = ("-4m2", "312", "31m", "-31m", "-6m2")
+#: These, and the symbols of other settings of some.
+SYMBOLS = (*CRYSTAL_CLASSES, "-4m2", "312", "31m", "-31m", "-6m2")
 _DIRECTIONS: dict[str, Directions] = {
     "triclinic": ((0, 0, 1),),
     "monoclinic": ((0, 1, 0),),
@@ -34,7 +36,7 @@ _HEXAGONAL_AXES = np.array([[1.0, -0.5, 0.0], [0.0, np.sqrt(0.75), 0.0], [0.0, 0
 
 
 @dataclass(frozen=True, repr=False)
-class PointGroup(FiniteGroup):
+class PointGroup(SpatialGroup):
     """A crystallographic point group acting on space. Build it with :func:`point_group`, :func:`octahedral` or
     :func:`full_octahedral`.
 
@@ -54,10 +56,11 @@ class PointGroup(FiniteGroup):
     Source: International Tables for Crystallography, volume A, tables 3.2.1.5 and 2.1.3.1.
     """
 
+    dimension: ClassVar[int] = 3
     symbol: str
 
     def __post_init__(self) -> None:
-        if self.symbol not in (*CRYSTAL_CLASSES, *_OTHER_SETTINGS):
+        if self.symbol not in SYMBOLS:
             raise GroupMismatchError(
                 f"symbol={self.symbol!r} is not a crystallographic point group: give its Hermann-Mauguin symbol, one "
                 f"of {', '.join(CRYSTAL_CLASSES)}"
