@@ -1,4 +1,4 @@
-"""The reference action of a group on images and feature maps, and rotation by any angle."""
+"""The reference action of a group on images, volumes and feature maps, and rotation of images by any angle."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._checks import check_floating, without_autocast
-from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
+from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, PointGroup, SpatialGroup, parse_plane, spatial
 from equivision.kernels import channels_last, is_channels_last
 from equivision.reps import Representation, regular
 
@@ -45,6 +45,18 @@ def act_plane(x: Tensor, g: Any, group: PlaneGroup) -> Tensor:
     return torch.rot90(moved, turns, (-2, -1))
 
 
+def act_space(x: Tensor, g: int, group: PointGroup) -> Tensor:
+    """Move the last three axes by element g: exchange and reverse them, :meth:`PointGroup.grid_move`.
+
+    Raises:
+        GroupMismatchError: g does not map the voxel grid onto itself.
+    """
+    order, flips = group.grid_move(g)
+    first = x.ndim - 3
+    moved = x.permute(*range(first), *(first + axis for axis in order))
+    return torch.flip(moved, [first + axis for axis in flips])
+
+
 def _act_fibre(x: Tensor, g: Element, rep: Representation, axis: int) -> Tensor:
     """Apply rho(g) along axis 1 or 2."""
     if x.shape[axis] != rep.size:
@@ -59,7 +71,9 @@ def _act_fibre(x: Tensor, g: Element, rep: Representation, axis: int) -> Tensor:
     return torch.einsum("ij,bj...->bi..." if axis == 1 else "ij,bcj...->bci...", matrix, x)
 
 
-def act(x: Tensor, g: Element, group: PlaneGroup | str, rep: Representation | None = None) -> Tensor:
+def act(
+    x: Tensor, g: Element, group: SpatialGroup | OrthogonalGroup | str, rep: Representation | None = None
+) -> Tensor:
     """Apply element ``g``: the action that "equivariant" refers to everywhere in this library.
 
     The number of axes says what x is:
@@ -71,31 +85,34 @@ def act(x: Tensor, g: Element, group: PlaneGroup | str, rep: Representation | No
     ``[batch, channel, group, height, width]``    maps on the group: both, ``(L_g f)(h) = g . f(g^-1 h)``
     ============================================  ======================================================
 
+    For a point group of space maps have depth before height: volumes are 5-d, and maps on the group 6-d.
+
     Args:
         x: tensor of one of the shapes above.
-        g: element of ``group``; must map the pixel grid onto itself where x has spatial axes. One of SO(2) or O(2) is a
-            pair (flips, degrees).
-        group: C_n or D_n, SO(2) or O(2), as a group or its name.
-        rep: how the third axis of a 3-d or 5-d tensor moves, by default by the regular representation; or the channels
-            of a 4-d tensor, by default not at all.
+        g: element of ``group``; must map the grid onto itself where x has spatial axes. One of SO(2) or O(2) is a pair
+            (flips, degrees).
+        group: C_n or D_n, SO(2) or O(2), or a point group of space, as a group or its name.
+        rep: how the group axis moves, by default by the regular representation; or the channels of plane maps or
+            volumes, by default not at all.
 
     Returns:
         The moved tensor, in the memory format of x where that is contiguous or channels_last.
 
     Raises:
         ShapeError: x has another number of axes, or its group axis the wrong length.
-        GroupMismatchError: g is off the pixel grid.
+        GroupMismatchError: g is off the grid.
 
     >>> act(torch.tensor([[[[1, 2], [3, 4]]]]), 1, "C4").tolist()
     [[[[2, 4], [1, 3]]]]
     """
-    if not isinstance(group, PlanarGroup | OrthogonalGroup):
-        group = parse_plane(group)
+    group = _acting(group)
     group.check_element(g)  # pyright: ignore[reportArgumentType]
     if rep is not None and rep.group != group:
         raise GroupMismatchError(f"rep={rep!r} is a representation of {rep.group.name}, not of {group.name}")
     if x.ndim == 2:
         return x
+    if isinstance(group, PointGroup):
+        return _act_in_space(x, group.check_element(g), group, rep)  # pyright: ignore[reportArgumentType]
     if x.ndim == 4:
         moved = x if rep is None else _act_fibre(x, g, rep, 1)
         return _laid_out_as(act_plane(moved, g, group), x)
@@ -103,6 +120,24 @@ def act(x: Tensor, g: Element, group: PlaneGroup | str, rep: Representation | No
         moved = _act_fibre(x, g, regular(group) if rep is None else rep, 2)  # pyright: ignore[reportArgumentType]
         return moved if x.ndim == 3 else _laid_out_as(act_plane(moved, g, group), x)
     raise ShapeError(f"x has {x.ndim} axes, shape {tuple(x.shape)}: act knows tensors of 2, 3, 4 or 5 axes")
+
+
+def _acting(group: SpatialGroup | OrthogonalGroup | str) -> PlaneGroup | PointGroup:
+    if isinstance(group, OrthogonalGroup) or (isinstance(group, str) and group.upper() in ("SO2", "O2")):
+        return parse_plane(group)
+    return spatial(group)
+
+
+def _act_in_space(x: Tensor, g: int, group: PointGroup, rep: Representation | None) -> Tensor:
+    if x.ndim == 5:
+        return act_space(x if rep is None else _act_fibre(x, g, rep, 1), g, group).contiguous()
+    if x.ndim in (3, 6):
+        moved = _act_fibre(x, g, regular(group) if rep is None else rep, 2)
+        return moved if x.ndim == 3 else act_space(moved, g, group).contiguous()
+    raise ShapeError(
+        f"x has {x.ndim} axes, shape {tuple(x.shape)}: for {group.name}, which acts on space, act knows tensors of 2, "
+        "3, 5 or 6 axes"
+    )
 
 
 def rotate(

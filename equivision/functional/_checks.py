@@ -1,32 +1,42 @@
 """Checks of what the convolutions are given: sizes, dtypes, windows."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from equivision.errors import ConfigError, GridError, ShapeError
 from equivision.filters import reversed_axes
+from equivision.filters._permute import AXES
 from equivision.groups import PlanarGroup
 
 Size2 = int | tuple[int, int]
+Size3 = int | tuple[int, int, int]
+Numbers = TypeVar("Numbers", bound=tuple[int, ...])
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+_SEVERAL = {2: "a pair", 3: "three"}
 PADDING_MODES: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
 
 
-def pair(value: Size2, name: str = "size", *, least: int = 0) -> tuple[int, int]:
-    """One number for both axes, or a pair (height, width).
+def each_axis(value: int | tuple[int, ...], name: str, *, axes: int, least: int = 0) -> tuple[int, ...]:
+    """One number for all axes, or one each, (height, width) or (depth, height, width).
 
     Raises:
         ConfigError: it is neither, or less than ``least``.
     """
-    both = (value, value) if isinstance(value, int) else value
-    if isinstance(both, (tuple, list)) and len(both) == 2 and all(isinstance(v, int) for v in both):
-        if both[0] < least or both[1] < least:
+    numbers = (value,) * axes if isinstance(value, int) else value
+    if isinstance(numbers, (tuple, list)) and len(numbers) == axes and all(isinstance(v, int) for v in numbers):
+        if min(numbers) < least:
             raise ConfigError(f"{name}={value}: give whole numbers of at least {least}")
-        return (both[0], both[1])
-    raise ConfigError(f"{name}={value!r}: give a whole number, or a pair of them (height, width)")
+        return tuple(numbers)
+    raise ConfigError(f"{name}={value!r}: give a whole number, or {_SEVERAL[axes]} of them ({', '.join(AXES[axes])})")
+
+
+def pair(value: Size2, name: str = "size", *, least: int = 0) -> tuple[int, int]:
+    """:func:`each_axis` for the plane."""
+    rows, columns = each_axis(value, name, axes=2, least=least)
+    return rows, columns
 
 
 def is_autocast(x: Tensor) -> bool:
@@ -79,8 +89,8 @@ def check_fields(bias: Tensor | None, weight: Tensor, fields: int, groups: int, 
         )
 
 
-def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
-    """Padding as a pair of numbers.
+def resolve_padding(padding: int | tuple[int, ...] | str, kernel_size: Numbers, dilation: Numbers) -> Numbers:
+    """Padding as one number for each axis.
 
     ``"same"`` needs an odd extent, because only then the two sides get the same number of pixels.
 
@@ -89,28 +99,29 @@ def resolve_padding(padding: Size2 | str, kernel_size: tuple[int, int], dilation
         ConfigError: another word.
     """
     if not isinstance(padding, str):
-        return pair(padding, "padding")
+        return cast("Numbers", each_axis(padding, "padding", axes=len(kernel_size)))
     if padding == "valid":
-        return (0, 0)
+        return cast("Numbers", tuple(0 for _ in kernel_size))
     if padding != "same":
-        raise ConfigError(f"padding={padding!r} is not known: give a number, a pair, 'same' or 'valid'")
+        several = _SEVERAL[len(kernel_size)]
+        raise ConfigError(f"padding={padding!r} is not known: give a number, {several}, 'same' or 'valid'")
     extents = tuple(d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True))
     if any(extent % 2 for extent in extents):
         raise GridError(
             f"padding='same' with kernel_size={kernel_size}, dilation={dilation} pads one side more than the other, "
             "which breaks the symmetry: use an odd kernel, or give the padding as a number"
         )
-    return (extents[0] // 2, extents[1] // 2)
+    return cast("Numbers", tuple(extent // 2 for extent in extents))
 
 
-def check_border(layer: str, size: tuple[int, int], border: tuple[int, int], padding_mode: str) -> None:
+def check_border(layer: str, size: tuple[int, ...], border: tuple[int, ...], padding_mode: str) -> None:
     """Raise ShapeError when the image is too small to be continued by itself."""
     spare = {"reflect": 1, "circular": 0}.get(padding_mode)
-    if spare is not None and (size[0] < border[0] + spare or size[1] < border[1] + spare):
+    if spare is not None and any(n < b + spare for n, b in zip(size, border, strict=True)):
+        needed, given = (" x ".join(map(str, each)) for each in ([b + spare for b in border], size))
         raise ShapeError(
-            f"{layer}: padding={border} with padding_mode={padding_mode!r} needs at least "
-            f"{border[0] + spare} x {border[1] + spare} pixels, the input has {size[0]} x {size[1]}: use less padding, "
-            "or padding_mode='zeros' or 'replicate'"
+            f"{layer}: padding={border} with padding_mode={padding_mode!r} needs at least {needed} pixels, the input "
+            f"has {given}: use less padding, or padding_mode='zeros' or 'replicate'"
         )
 
 

@@ -1,10 +1,12 @@
 """Group convolutions on the grid: plane to group, group to group, group to plane, transposed.
 
 Feature maps on a group are ``[batch, channel, group, height, width]``; inside, channel and group are flattened into the
-maps of one ordinary convolution with an expanded filter bank. Output lies in memory as the input does: contiguous, or
+maps of one ordinary convolution with an expanded filter bank. What takes the name of a layer does the same in space, on
+``[batch, channel, group, depth, height, width]``. Output lies in memory as the input does: contiguous, or
 channels last (:mod:`equivision.functional._layout`).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from equivision.functional._checks import (
     check_enlarged,
     check_fields,
     check_output_padding,
+    each_axis,
     pair,
     resolve_padding,
 )
@@ -37,8 +40,10 @@ from equivision.functional._fourier import fourier_conv2d
 from equivision.functional._grid import check_fits, check_grid, check_square
 from equivision.functional._layout import FieldLayout, check_group_axis, is_image_channels_last
 from equivision.functional._subgroup import from_inner, inner_weight, to_inner
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, SpatialGroup
 from equivision.kernels import Window
+
+_CONVOLVE: dict[int, Callable[..., Tensor]] = {2: F.conv2d, 3: F.conv3d}
 
 
 def fitted(
@@ -46,29 +51,31 @@ def fitted(
     weight: Tensor,
     *,
     layer: str,
-    group: PlanarGroup,
+    group: SpatialGroup,
     taken: int,
-    stride: Size2,
-    padding: Size2 | str,
-    dilation: Size2,
+    stride: int | tuple[int, ...],
+    padding: int | tuple[int, ...] | str,
+    dilation: int | tuple[int, ...],
     padding_mode: str,
     strict: bool,
     slots: int | None = None,
-    taps: tuple[int, int] | None = None,
+    taps: tuple[int, ...] | None = None,
 ) -> tuple[Tensor, Window]:
     """Check that a window fits, and pad for all modes but zeros: the maps and the window that are left.
 
     Args:
-        x: maps, ``[B, channels, H, W]``.
-        weight: its last two axes are the taps.
+        x: maps, ``[B, channels, H, W]`` or ``[B, channels, D, H, W]``.
+        weight: its last axes are the taps.
         layer: who complains.
         taken: channels that the filters take.
         slots: length of the group axis that x has flattened, if any.
         taps: those of the kernel, where the weight does not say.
         group, stride, padding, dilation, padding_mode, strict: those of the layer.
     """
-    kernel_size = taps if taps is not None else (weight.shape[-2], weight.shape[-1])
-    steps, spread = pair(stride, "stride", least=1), pair(dilation, "dilation", least=1)
+    axes = group.dimension
+    kernel_size = taps if taps is not None else tuple(weight.shape[-axes:])
+    steps = each_axis(stride, "stride", axes=axes, least=1)
+    spread = each_axis(dilation, "dilation", axes=axes, least=1)
     border = resolve_padding(padding, kernel_size, spread)
     if x.shape[1] != taken:
         counted, given = ("channel(s)" if slots is None else "field(s)"), x.shape[1]
@@ -78,22 +85,23 @@ def fitted(
             f"in_channels={given}, or give it {taken} {counted}"
         )
     check_dtypes(x, weight, layer)
-    size = (x.shape[-2], x.shape[-1])
+    size = tuple(x.shape[-axes:])
     check_fits(layer, size, kernel_size, border, spread)
     if strict:
         check_grid(layer, group, size, kernel_size, steps, border, spread)
-    if padding_mode != "zeros" and border != (0, 0):
+    if padding_mode != "zeros" and any(border):
         check_border(layer, size, border, padding_mode)
         last = is_image_channels_last(x)
-        x = F.pad(x, (border[1], border[1], border[0], border[0]), mode=padding_mode)
-        x, border = x.contiguous(memory_format=torch.channels_last) if last else x, (0, 0)
-    return x, Window(steps, border, spread)
+        x = F.pad(x, [sides for pixels in reversed(border) for sides in (pixels, pixels)], mode=padding_mode)
+        x, border = x.contiguous(memory_format=torch.channels_last) if last else x, (0,) * axes
+    window: Any = (steps, border, spread)  # in space of three numbers each
+    return x, Window(*window)
 
 
 def convolve(x: Tensor, bank: Tensor, bias: Tensor | None, *, groups: int, **options: Any) -> Tensor:
     """One ordinary convolution with a bank of filters; options as in :func:`fitted`."""
     x, window = fitted(x, bank, taken=bank.shape[1] * groups, **options)
-    return F.conv2d(x, bank, bias, *window, groups)
+    return _CONVOLVE[x.ndim - 2](x, bank, bias, *window, groups)
 
 
 def lift_conv2d(
@@ -139,13 +147,21 @@ def lift_conv2d(
             f"LiftConv2d: input has shape {tuple(x.shape)}; an image is [batch, channel, height, width]. "
             "Feature maps on the group go through GroupConv2d"
         )
-    check_fields(bias, weight, weight.shape[0], groups, "LiftConv2d")
+    return lift_to_group(
+        x, weight, bias, layer="LiftConv2d", group=group, stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, strict=strict, table=table, sampling=sampling,
+    )  # fmt: skip
+
+
+def lift_to_group(
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, layer: str, group: SpatialGroup, groups: int,
+    table: Tensor | None, sampling: Tensor | None = None, **options: Any,
+) -> Tensor:  # fmt: skip
+    """:func:`lift_conv2d` under the name of another layer."""
+    check_fields(bias, weight, weight.shape[0], groups, layer)
     layout = FieldLayout.lifted(x, group.order, groups=groups)
     bank = lift_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
-    y = convolve(
-        x, bank, layout.over_group(bias), layer="LiftConv2d", group=group, stride=stride, padding=padding,
-        dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict,
-    )  # fmt: skip
+    y = convolve(x, bank, layout.over_group(bias), layer=layer, group=group, groups=groups, **options)
     return layout.unflatten(y)
 
 
@@ -198,10 +214,10 @@ def group_to_group(
     bias: Tensor | None,
     *,
     layer: str,
-    group: PlanarGroup,
+    group: SpatialGroup,
     groups: int,
     table: Tensor | None,
-    algorithm: str,
+    algorithm: str = "expand",
     sampling: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
@@ -210,29 +226,41 @@ def group_to_group(
     check_group_axis(x, group, layer)
     check_fields(bias, weight, weight.shape[0], groups, layer)
     layout, order = FieldLayout.of(x, groups=groups), group.order
+    sampling = default_sampling(group, weight, sampling)
+    maps, window = fitted(
+        layout.flatten(x), weight, taken=weight.shape[1] * order * groups, layer=layer, group=group, slots=order,
+        taps=kernel_taps(weight, sampling, group.dimension), **options,
+    )  # fmt: skip
+    if algorithm != "expand" and isinstance(group, PlanarGroup):
+        y = _by_fourier(maps, weight, bias, layout, window, algorithm, group, groups, sampling)
+        if y is not None:
+            return y
+    bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
+    return layout.unflatten(_CONVOLVE[group.dimension](maps, bank, layout.over_group(bias), *window, groups))
+
+
+def _by_fourier(
+    maps: Tensor, weight: Tensor, bias: Tensor | None, layout: FieldLayout, window: Window, algorithm: str,
+    group: PlanarGroup, groups: int, sampling: Tensor | None,
+) -> Tensor | None:  # fmt: skip
+    """The result in the Fourier basis; None where the algorithm leaves that to the ordinary convolution."""
     plain = group.is_on_grid and sampling is None
     inner = group if plain else group.grid_part
-    if algorithm == "fourier" and inner.order == 1 < order:
+    if algorithm == "fourier" and inner.order == 1 < group.order:
         raise ConfigError(
             f"algorithm='fourier' works over the elements that map the pixel grid onto itself, of which {group.name} "
             "has none but the identity: choose 'auto' or 'expand'"
         )
-    sampling = default_sampling(group, weight, sampling)
-    taps, copies = kernel_taps(weight, sampling), order // inner.order
-    maps, window = fitted(
-        layout.flatten(x), weight, taken=weight.shape[1] * order * groups, layer=layer, group=group, slots=order,
-        taps=taps, **options,
-    )  # fmt: skip
-    said: dict[str, Any] = {"last": layout.last, "taps": taps, "copies": copies}
-    if takes_fourier(algorithm, maps, weight, inner, window, groups, **said):
-        fields = layout.unflatten(maps)
-        if plain:
-            return fourier_conv2d(fields, weight, bias, group, window, groups)
-        kernels = inner_weight(weight, group, sampling)
-        repeated = None if bias is None else bias.repeat_interleave(copies)
-        return from_inner(fourier_conv2d(to_inner(fields, group), kernels, repeated, inner, window, groups), group)
-    bank = group_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
-    return layout.unflatten(F.conv2d(maps, bank, layout.over_group(bias), *window, groups))
+    copies = group.order // inner.order
+    said: dict[str, Any] = {"last": layout.last, "taps": kernel_taps(weight, sampling), "copies": copies}
+    if not takes_fourier(algorithm, maps, weight, inner, window, groups, **said):
+        return None
+    fields = layout.unflatten(maps)
+    if plain:
+        return fourier_conv2d(fields, weight, bias, group, window, groups)
+    kernels = inner_weight(weight, group, sampling)
+    repeated = None if bias is None else bias.repeat_interleave(copies)
+    return from_inner(fourier_conv2d(to_inner(fields, group), kernels, repeated, inner, window, groups), group)
 
 
 def project_conv2d(
@@ -264,14 +292,23 @@ def project_conv2d(
 
     Source: Li et al. 2017 (decycle layer).
     """
-    check_group_axis(x, group, "ProjectConv2d")
-    check_fields(bias, weight, weight.shape[0], groups, "ProjectConv2d")
+    return project_from_group(
+        x, weight, bias, layer="ProjectConv2d", group=group, stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, strict=strict, table=table, sampling=sampling,
+    )  # fmt: skip
+
+
+def project_from_group(
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, layer: str, group: SpatialGroup, groups: int,
+    table: Tensor | None, sampling: Tensor | None = None, **options: Any,
+) -> Tensor:  # fmt: skip
+    """:func:`project_conv2d` under the name of another layer."""
+    check_group_axis(x, group, layer)
+    check_fields(bias, weight, weight.shape[0], groups, layer)
     layout = FieldLayout.of(x, groups=groups)
     bank = project_filters(weight, group, table, sampling=sampling, slots_first=layout.slots_first)
-    return convolve(
-        layout.flatten(x), bank, bias, layer="ProjectConv2d", group=group, stride=stride, padding=padding,
-        dilation=dilation, groups=groups, padding_mode=padding_mode, strict=strict, slots=group.order,
-    )  # fmt: skip
+    maps = layout.flatten(x)
+    return convolve(maps, bank, bias, layer=layer, group=group, groups=groups, slots=group.order, **options)
 
 
 def group_conv_transpose2d(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from equivision.functional._action import act
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import SpatialGroup, spatial
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def equivariance_error(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup | str,
+    group: SpatialGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Callable[[Tensor, int], Tensor] | None = None,
     act_out: Callable[[Tensor, int], Tensor] | None = None,
@@ -38,7 +38,7 @@ def equivariance_error(
     Returns:
         One differentiable 0-d tensor for each element.
     """
-    group = planar(group)
+    group = spatial(group)
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
     move_out = act_out if act_out is not None else lambda tensor, g: act(tensor, g, group)
     tried = list(elements) if elements is not None else list(range(1, group.order)) or [group.identity]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from equivision.errors import ShapeError
-from equivision.groups import PlanarGroup
+from equivision.filters._permute import AXES
+from equivision.groups import Group, SpatialGroup
 from equivision.kernels import channels_last, is_channels_last
 
 
@@ -26,13 +27,13 @@ class FieldLayout(NamedTuple):
 
     @classmethod
     def of(cls, x: Tensor, *, groups: int = 1) -> "FieldLayout":
-        """That of a feature map ``[B, C, G, H, W]``."""
-        last = is_channels_last(x)
+        """That of a feature map ``[B, C, G, H, W]``; one in space, ``[B, C, G, D, H, W]``, is contiguous."""
+        last = x.ndim == 5 and is_channels_last(x)
         return cls(x.shape[2], last, last and groups == 1)
 
     @classmethod
     def lifted(cls, x: Tensor, order: int, *, groups: int = 1) -> "FieldLayout":
-        """That of the feature map to which an image ``[B, C, H, W]`` is lifted."""
+        """That of the feature map to which an image ``[B, C, H, W]`` or a volume is lifted."""
         last = is_image_channels_last(x)
         return cls(order, last, last and groups == 1)
 
@@ -63,14 +64,24 @@ class FieldLayout(NamedTuple):
 
 def is_image_channels_last(x: Tensor) -> bool:
     """Whether ``x [B, C, H, W]`` lies channels last; with one channel, strides tell what the caller asked for."""
-    several = x.shape[2] * x.shape[3] > 1
+    several = x.ndim == 4 and x.shape[2] * x.shape[3] > 1
     return several and x.stride(1) == 1 and x.is_contiguous(memory_format=torch.channels_last)
 
 
-def check_group_axis(x: Tensor, group: PlanarGroup, layer: str) -> None:
+def check_group_values(x: Tensor, group: Group, layer: str) -> None:
+    """Raise ShapeError unless axis 2 is the group, with or without the axes of the plane or of space behind it."""
+    if x.ndim not in (3, 5, 6) or x.shape[2] != group.order:
+        raise ShapeError(
+            f"{layer}: input has shape {tuple(x.shape)}; needs a group axis of {group.order} ({group.name}) as axis 2 "
+            "of 3, 5 or 6"
+        )
+
+
+def check_group_axis(x: Tensor, group: SpatialGroup, layer: str) -> None:
     """Raise ShapeError unless x is a feature map on the group."""
-    if x.ndim != 5 or x.shape[2] != group.order:
+    if x.ndim != 3 + group.dimension or x.shape[2] != group.order:
+        entry = f"{'Images' if group.dimension == 2 else 'Volumes'} enter a network through LiftConv{group.dimension}d"
         raise ShapeError(
             f"{layer}: input has shape {tuple(x.shape)}; a feature map on {group.name} is [batch, channel, "
-            f"{group.order}, height, width]. Images enter a network through LiftConv2d"
+            f"{group.order}, {', '.join(AXES[group.dimension])}]. {entry}"
         )

@@ -8,11 +8,12 @@ from torch.nn import functional as F
 from equivision.errors import ShapeError
 from equivision.functional._checks import check_dtypes, check_fields
 from equivision.functional._filters import group_filters
-from equivision.groups import PlanarGroup, inclusion
+from equivision.functional._layout import check_group_values
+from equivision.groups import SpatialGroup, inclusion
 from equivision.kernels import channels_last, is_channels_last
 
 
-def linear_table(group: PlanarGroup) -> Int[Tensor, "order order"]:
+def linear_table(group: SpatialGroup) -> Int[Tensor, "order order"]:
     """Which weight couples slot h to slot g: entry ``[g, h]`` is ``g^-1 h``."""
     return torch.from_numpy(group.table[group.inverses])
 
@@ -22,12 +23,12 @@ def group_linear(
     weight: Float[Tensor, "out_features in_features group"],
     bias: Float[Tensor, " out_features"] | None = None,
     *,
-    group: PlanarGroup,
+    group: SpatialGroup,
     table: Int[Tensor, "order order"] | None = None,
 ) -> Float[Tensor, "batch out_features group"]:
     """Linear map of values on the group: ``y[o, g] = sum_{c, h} w[o, c, g^-1 h] x[c, h] + b[o]``.
 
-    Works for any C_n and D_n: no pixel grid is involved.
+    Works for any C_n, D_n and point group: no grid is involved.
 
     Equivariance: exact, regular to regular.
 
@@ -47,12 +48,12 @@ def group_linear(
     check_dtypes(x, weight, "GroupLinear")
     check_fields(bias, weight, weight.shape[0], 1, "GroupLinear")
     table = table if table is not None else linear_table(group).to(weight.device)
-    bank = group_filters(weight[..., None, None], group, table).flatten(1)
+    bank = group_filters(weight[(..., *(None,) * group.dimension)], group, table).flatten(1)
     y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
     return y if bias is None else y + bias[:, None]
 
 
-def restriction_slots(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, " order"]:
+def restriction_slots(group: SpatialGroup, subgroup: SpatialGroup) -> Int[Tensor, " order"]:
     """Slots of the group in the order (right coset, element of the subgroup): entry ``(j, h)`` is ``h t_j``."""
     embed = inclusion(subgroup, group)
     cosets = embed.image().right_cosets()
@@ -61,8 +62,8 @@ def restriction_slots(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, 
 
 def restrict(
     x: Float[Tensor, "batch channel group *space"],
-    group: PlanarGroup,
-    subgroup: PlanarGroup,
+    group: SpatialGroup,
+    subgroup: SpatialGroup,
     slots: Int[Tensor, " order"] | None = None,
 ) -> Float[Tensor, "batch out_channel subgroup *space"]:
     """Read a feature on a group as ``|G| / |H|`` times as many features on a subgroup; nothing is lost.
@@ -71,7 +72,7 @@ def restrict(
     copies of channel c are the channels ``c |G/H|, ..., (c + 1) |G/H| - 1``.
 
     Args:
-        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        x: ``[B, C, G, H, W]``, ``[B, C, G, D, H, W]`` or ``[B, C, G]``.
         group: G.
         subgroup: H.
         slots: :func:`restriction_slots` as a tensor, to save building it.
@@ -84,17 +85,13 @@ def restrict(
 
     Source: Weiler & Cesa 2019, section 2.7 (group restriction).
     """
-    if x.ndim not in (3, 5) or x.shape[2] != group.order:
-        raise ShapeError(
-            f"Restrict: input has shape {tuple(x.shape)}; needs a group axis of {group.order} ({group.name}) as axis "
-            f"2 of 3 or 5"
-        )
+    check_group_values(x, group, "Restrict")
     order = slots if slots is not None else restriction_slots(group, subgroup).to(x.device)
     copies = x.index_select(2, order).unflatten(2, (-1, subgroup.order)).flatten(1, 2)
     return channels_last(copies) if x.ndim == 5 and is_channels_last(x) else copies
 
 
-def induction_table(group: PlanarGroup, subgroup: PlanarGroup) -> Int[Tensor, "order suborder"]:
+def induction_table(group: SpatialGroup, subgroup: SpatialGroup) -> Int[Tensor, "order suborder"]:
     """Which weight couples slot r of the subgroup to slot s of the group: entry ``[s, r]`` is ``r^-1 s``."""
     inside = list(inclusion(subgroup, group).images)
     return torch.from_numpy(group.table[group.inverses[inside]].T.copy())
@@ -111,8 +108,8 @@ def induce(
     weight: Float[Tensor, "out_channels in_channels order"],
     bias: Float[Tensor, " out_channels"] | None = None,
     *,
-    group: PlanarGroup,
-    subgroup: PlanarGroup,
+    group: SpatialGroup,
+    subgroup: SpatialGroup,
     table: Int[Tensor, "order suborder"] | None = None,
 ) -> Float[Tensor, "batch out_channels order *space"]:
     """Go on with a larger group: ``y[o, s] = sum_{c, r} w[o, c, r^-1 s] x[c, r] + b[o]``, r in the subgroup.
@@ -121,7 +118,7 @@ def induce(
     do not know of the larger group they cannot gain: under its other elements nothing holds.
 
     Args:
-        x: ``[B, C, |H|, H, W]`` or ``[B, C, |H|]``.
+        x: ``[B, C, |H|, H, W]``, ``[B, C, |H|, D, H, W]`` or ``[B, C, |H|]``.
         weight: one number for each pair of fields and element of the group.
         bias: one number for each field.
         group: G.
@@ -141,10 +138,10 @@ def induce(
             f"Induce: weight has shape {tuple(weight.shape)}; a map to {group.name} needs [out_channels, in_channels, "
             f"{group.order}]"
         )
-    if x.ndim not in (3, 5) or x.shape[1:3] != (weight.shape[1], subgroup.order):
+    if x.ndim not in (3, 5, 6) or x.shape[1:3] != (weight.shape[1], subgroup.order):
         raise ShapeError(
             f"Induce: input has shape {tuple(x.shape)}; needs {weight.shape[1]} field(s) as axis 1 and a group axis of "
-            f"{subgroup.order} ({subgroup.name}) as axis 2 of 3 or 5"
+            f"{subgroup.order} ({subgroup.name}) as axis 2 of 3, 5 or 6"
         )
     check_dtypes(x, weight, "Induce")
     check_fields(bias, weight, weight.shape[0], 1, "Induce")
@@ -153,8 +150,10 @@ def induce(
     if x.ndim == 3:
         y = F.linear(x.flatten(1), bank).unflatten(1, (-1, group.order))
         return y if bias is None else y + bias[:, None]
+    shift = None if bias is None else bias.repeat_interleave(group.order)
+    if x.ndim == 6:
+        return F.conv3d(x.flatten(1, 2), bank[..., None, None, None], shift).unflatten(1, (-1, group.order))
     last = is_channels_last(x)
     maps = x.flatten(1, 2).contiguous(memory_format=torch.channels_last) if last else x.flatten(1, 2)
-    shift = None if bias is None else bias.repeat_interleave(group.order)
     y = F.conv2d(maps, bank[..., None, None], shift).unflatten(1, (-1, group.order))
     return channels_last(y) if last else y

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.functional._checks import Size2, pair
+from equivision.functional._checks import Size2, each_axis
 from equivision.functional._grid import check_fits, check_grid
-from equivision.functional._layout import FieldLayout
-from equivision.groups import FiniteGroup, PlanarGroup, Subgroup
+from equivision.functional._layout import FieldLayout, check_group_values
+from equivision.groups import FiniteGroup, PlanarGroup, SpatialGroup, Subgroup
 from equivision.reps import Representation
 
 PoolMode = Literal["max", "mean", "norm"]
@@ -32,23 +32,23 @@ def check_pool_mode(mode: str) -> None:
 def group_pool(
     x: Float[Tensor, "batch channel group *space"], mode: PoolMode = "max"
 ) -> Float[Tensor, "batch channel *space"]:
-    """Pool over the group axis: a map on the group becomes a map on the plane (a vector becomes invariant).
+    """Pool over the group axis: a map on the group becomes a map on the plane or in space (a vector becomes invariant).
 
     Args:
-        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        x: ``[B, C, G, H, W]``, ``[B, C, G, D, H, W]`` or ``[B, C, G]``.
         mode: ``"max"``, ``"mean"``, or ``"norm"`` (Euclidean norm over the group).
 
     Equivariance: exact, ``f(L_g x) = g f(x)``.
 
     Raises:
-        ShapeError: x has not 3 or 5 axes.
+        ShapeError: x has not 3, 5 or 6 axes.
         ConfigError: unknown mode.
     """
     check_pool_mode(mode)
-    if x.ndim not in (3, 5):
+    if x.ndim not in (3, 5, 6):
         raise ShapeError(
-            f"GroupPool: input has shape {tuple(x.shape)}; needs [batch, channel, group, height, width] or [batch, "
-            f"channel, group]"
+            f"GroupPool: input has shape {tuple(x.shape)}; needs [batch, channel, group, height, width] (in space with "
+            "depth before height) or [batch, channel, group]"
         )
     return _REDUCE[mode](x, 2)
 
@@ -69,7 +69,7 @@ def coset_pool(
     Left cosets are the only choice that commutes with the group: right cosets do so for normal subgroups alone.
 
     Args:
-        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        x: ``[B, C, G, H, W]``, ``[B, C, G, D, H, W]`` or ``[B, C, G]``.
         subgroup: H.
         mode: as in :func:`group_pool`.
         slots: :func:`coset_slots` of the subgroup, to save building it.
@@ -82,12 +82,7 @@ def coset_pool(
     Source: Cohen & Welling 2016, section 6.3; the G-CNN segmentation study, eq. 10.
     """
     check_pool_mode(mode)
-    if x.ndim not in (3, 5) or x.shape[2] != subgroup.group.order:
-        raise ShapeError(
-            f"CosetPool: input has shape {tuple(x.shape)}; needs a group axis of {subgroup.group.order} "
-            f"({subgroup.group.name}) "
-            "as axis 2 of 3 or 5"
-        )
+    check_group_values(x, subgroup.group, "CosetPool")
     sorted_by_coset = x.index_select(2, slots if slots is not None else coset_slots(subgroup).to(x.device))
     return _REDUCE[mode](sorted_by_coset.unflatten(2, (subgroup.index, subgroup.order)), 3)
 
@@ -121,7 +116,7 @@ def character_pool(
     under reflections; with the trivial one it is the mean of :func:`group_pool`.
 
     Args:
-        x: ``[B, C, G, H, W]`` or ``[B, C, G]``.
+        x: ``[B, C, G, H, W]``, ``[B, C, G, D, H, W]`` or ``[B, C, G]``.
         rep: representation of size 1.
         signs: :func:`character_signs` of it, to save building them.
 
@@ -132,42 +127,46 @@ def character_pool(
         ShapeError: the group axis has the wrong length.
     """
     signs = character_signs(rep).to(x.device) if signs is None else signs
-    if x.ndim not in (3, 5) or x.shape[2] != len(signs):
-        raise ShapeError(
-            f"CharacterPool: input has shape {tuple(x.shape)}; needs a group axis of {len(signs)} ({rep.group.name}) "
-            "as axis 2 of 3 or 5"
-        )
+    check_group_values(x, rep.group, "CharacterPool")
     return (x.movedim(2, -1) * signs).mean(-1)
 
 
-def _check_spatial(x: Tensor, layer: str) -> None:
-    if x.ndim not in (4, 5):
-        raise ShapeError(f"{layer}: input has shape {tuple(x.shape)}; needs 4 axes (plane) or 5 (group)")
+def _check_spatial(x: Tensor, layer: str, axes: int = 2) -> None:
+    if x.ndim not in (2 + axes, 3 + axes):
+        where = "plane" if axes == 2 else "space"
+        raise ShapeError(
+            f"{layer}: input has shape {tuple(x.shape)}; needs {2 + axes} axes ({where}) or {3 + axes} (group)"
+        )
 
 
-def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str) -> Tensor:
-    """Apply a function of ``[B, maps, H, W]`` to 4-d or 5-d features."""
-    _check_spatial(x, layer)
-    if x.ndim == 4:
+def _over_space(x: Tensor, function: Callable[[Tensor], Tensor], layer: str, axes: int = 2) -> Tensor:
+    """Apply a function of ``[B, maps, H, W]`` to 4-d or 5-d features; in space, of ``[B, maps, D, H, W]`` to 5-d or 6-d
+    ones.
+    """
+    _check_spatial(x, layer, axes)
+    if x.ndim == 2 + axes:
         return function(x)
     layout = FieldLayout.of(x)
     return layout.unflatten(function(layout.flatten(x)))
 
 
-def _pool_space(
-    x: Tensor, layer: str, pool: Callable[..., Tensor], group: PlanarGroup,
-    kernel_size: Size2, stride: Size2 | None, padding: Size2, strict: bool,
+def pool_space(
+    x: Tensor, layer: str, pool: Callable[..., Tensor], group: SpatialGroup, kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None, padding: int | tuple[int, ...], strict: bool,
 ) -> Tensor:  # fmt: skip
-    _check_spatial(x, layer)
-    window, border = pair(kernel_size, "kernel_size", least=1), pair(padding, "padding")
-    step = window if stride is None else pair(stride, "stride", least=1)
-    if 2 * border[0] > window[0] or 2 * border[1] > window[1]:
+    """A pool of torch over the plane, or over space, where its windows are centred."""
+    axes = group.dimension
+    _check_spatial(x, layer, axes)
+    window = each_axis(kernel_size, "kernel_size", axes=axes, least=1)
+    border = each_axis(padding, "padding", axes=axes)
+    step = window if stride is None else each_axis(stride, "stride", axes=axes, least=1)
+    if any(2 * p > k for p, k in zip(border, window, strict=True)):
         raise ConfigError(f"{layer}: padding={border} is more than half of kernel_size={window}: use less padding")
-    size = (x.shape[-2], x.shape[-1])
+    size = tuple(x.shape[-axes:])
     check_fits(layer, size, window, border)
     if strict:
         check_grid(layer, group, size, window, step, border, pooling=True)
-    return _over_space(x, lambda maps: pool(maps, window, step, border), layer)
+    return _over_space(x, lambda maps: pool(maps, window, step, border), layer, axes)
 
 
 def max_pool2d(
@@ -187,7 +186,7 @@ def max_pool2d(
     Raises:
         GridError: the windows are not centred on the map, along an axis that the group reverses or mixes.
     """
-    return _pool_space(x, "MaxPool2d", F.max_pool2d, group, kernel_size, stride, padding, strict)
+    return pool_space(x, "MaxPool2d", F.max_pool2d, group, kernel_size, stride, padding, strict)
 
 
 def avg_pool2d(
@@ -200,7 +199,7 @@ def avg_pool2d(
     strict: bool = True,
 ) -> Float[Tensor, "batch channel *out"]:
     """Spatial mean pooling; as :func:`max_pool2d`."""
-    return _pool_space(x, "AvgPool2d", F.avg_pool2d, group, kernel_size, stride, padding, strict)
+    return pool_space(x, "AvgPool2d", F.avg_pool2d, group, kernel_size, stride, padding, strict)
 
 
 def centered_window(size: int, stride: int) -> tuple[int, int]:

@@ -135,7 +135,7 @@ class SpatialGroup(FiniteGroup):
 
     @abstractmethod
     def matrix(self, g: int) -> NDArray[np.float64]:
-        """Orthogonal matrix of an element, in coordinates (x to the right, y **up**) or (x, y, z towards the viewer)."""
+        """Orthogonal matrix of an element, in coordinates x to the right, y **up** and, in space, z to the viewer."""
 
     @property
     @abstractmethod

@@ -91,7 +91,7 @@ def parse_point(group: PointGroup | str) -> PointGroup:
         ) from error
 
 
-def spatial(group: SpatialGroup | str) -> SpatialGroup:
+def spatial(group: SpatialGroup | str) -> PlanarGroup | PointGroup:
     """As :func:`planar` and :func:`parse_point`, for a group that acts on images or on volumes.
 
     >>> spatial("D4"), spatial("Oh")
@@ -102,7 +102,7 @@ def spatial(group: SpatialGroup | str) -> SpatialGroup:
     """
     if isinstance(group, PointGroup) or (isinstance(group, str) and group in ("O", "Oh", *SYMBOLS)):
         return parse_point(group)
-    return planar(group)
+    return planar(group)  # pyright: ignore[reportArgumentType]  # which says what is wrong with any other value
 
 
 def parse_permutations(group: PermutationGroup | str) -> PermutationGroup:
