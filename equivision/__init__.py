@@ -26,6 +26,7 @@ from equivision import permutation as permutation
 from equivision import reps as reps
 from equivision import scale as scale
 from equivision import testing as testing
+from equivision import volume as volume
 from equivision.analysis import cost as cost
 from equivision.audit import audit as audit
 from equivision.convert import freeze as freeze

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.filters._sample import Interpolation, Mask
-from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, pair, resolve_padding
+from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, each_axis, resolve_padding
 from equivision.functional._grid import check_square
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import PlanarGroup, SpatialGroup, planar
 
 Guarantee = Literal["exact", "approximate", "learned", "none"]
 
@@ -33,16 +33,22 @@ def grid_group(group: PlanarGroup | str) -> PlanarGroup:
     return parsed
 
 
-def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) -> tuple[int, int]:
-    """An option of a sliding window as a pair (height, width).
+def grid_numbers(name: str, value: int | tuple[int, ...], group: SpatialGroup, *, least: int = 1) -> tuple[int, ...]:
+    """An option of a sliding window as one number for each axis, (height, width) or (depth, height, width).
 
     Raises:
-        ConfigError: a number is too small, or the value is no number or pair.
-        GroupMismatchError: rows and columns differ, but the group exchanges them.
+        ConfigError: a number is too small, or the value is no number and has not one for each axis.
+        GroupMismatchError: the numbers of axes differ that the group exchanges.
     """
-    both = pair(value, name, least=least)
-    check_square(group, **{name: both})
-    return both
+    numbers = each_axis(value, name, axes=group.dimension, least=least)
+    check_square(group, **{name: numbers})
+    return numbers
+
+
+def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) -> tuple[int, int]:
+    """:func:`grid_numbers` of the plane."""
+    rows, columns = grid_numbers(name, value, group, least=least)
+    return rows, columns
 
 
 def check_count(name: str, value: int) -> None:
@@ -92,7 +98,8 @@ class GroupConvBase(FiveAxes):
     """What all group convolutions share: checked arguments, parameters, initialisation, repr.
 
     Subclasses say whether the kernel has a group axis (``kernel_on_group``) and whether their input lives on the group
-    (``input_on_group``), and whether they take groups off the pixel grid (``any_angle``).
+    (``input_on_group``), and whether they take groups off the pixel grid (``any_angle``). Those for volumes say how
+    their group is read (``acting``).
     """
 
     equivariance: Guarantee = "exact"
@@ -101,6 +108,11 @@ class GroupConvBase(FiveAxes):
     input_on_group: ClassVar[bool]
     transposed: ClassVar[bool] = False
     table_names: ClassVar[tuple[str, ...]] = ("table",)
+    group: Any
+    kernel_size: Any
+    stride: Any
+    padding: Any
+    dilation: Any
     weight: Tensor
     table: Tensor
     sampling: Tensor | None
@@ -111,12 +123,12 @@ class GroupConvBase(FiveAxes):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size2,
+        kernel_size: int | tuple[int, ...],
         *,
-        group: PlanarGroup | str,
-        stride: Size2 = 1,
-        padding: Size2 | str = 0,
-        dilation: Size2 = 1,
+        group: SpatialGroup | str,
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] | str = 0,
+        dilation: int | tuple[int, ...] = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
@@ -128,14 +140,14 @@ class GroupConvBase(FiveAxes):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.group = planar(group) if self.any_angle else grid_group(group)
+        self.group = self.acting(group)
         if not self.group.is_on_grid:
             self.equivariance = "approximate"
         self.in_channels, self.out_channels, self.groups = _check_channels(in_channels, out_channels, groups)
-        self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
-        self.stride = grid_pair("stride", stride, self.group)
-        self.dilation = grid_pair("dilation", dilation, self.group)
-        self.padding = grid_pair(
+        self.kernel_size = grid_numbers("kernel_size", kernel_size, self.group)
+        self.stride = grid_numbers("stride", stride, self.group)
+        self.dilation = grid_numbers("dilation", dilation, self.group)
+        self.padding = grid_numbers(
             "padding", resolve_padding(padding, self.kernel_size, self.dilation), self.group, least=0
         )
         if padding_mode not in PADDING_MODES:
@@ -153,6 +165,11 @@ class GroupConvBase(FiveAxes):
         self.register_buffer("sampling", empty, persistent=False)
         self.reset_parameters()
 
+    @classmethod
+    def acting(cls, group: Any) -> SpatialGroup:
+        """The group that acts, of a group or its name."""
+        return planar(group) if cls.any_angle else grid_group(group)
+
     def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every weight, by its name."""
         first, second = self.out_channels, self.in_channels
@@ -161,8 +178,8 @@ class GroupConvBase(FiveAxes):
         slots = (self.group.order,) if self.kernel_on_group else ()
         return {"weight": (first, second // self.groups, *slots, *self._numbers())}
 
-    def _numbers(self) -> tuple[int, int]:
-        """The last two axes of a weight: its taps, or ``(n, 1)`` where n numbers make a kernel."""
+    def _numbers(self) -> tuple[int, ...]:
+        """The last axes of a weight: its taps, or ``(n, 1)`` where n numbers make a kernel."""
         if self.interpolation == "steerable" and (sampling := self._sampling()) is not None:
             return (sampling.shape[2], 1)
         return self.kernel_size
@@ -187,9 +204,14 @@ class GroupConvBase(FiveAxes):
 
     @property
     def fan_in(self) -> float:
-        """Number of products summed in one output value; a moved kernel counts by the square of its norm."""
+        """Number of products summed in one output value; a moved kernel counts by the square of its norm.
+
+        Where all |G| slots share a kernel their means add up, too: the square of the mean of a rectified Gaussian is
+        1/pi of its mean square.
+        """
         slots = self.group.order if self.input_on_group else 1
-        return float(self.in_channels // self.groups * slots * self._taps())
+        shared = slots if self.input_on_group and not self.kernel_on_group else 1
+        return float(self.in_channels // self.groups * slots * self._taps()) * (1 + (shared - 1) / math.pi)
 
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
@@ -212,12 +234,12 @@ class GroupConvBase(FiveAxes):
         return options if self.transposed else options | {"padding_mode": self.padding_mode}
 
     def extra_repr(self) -> str:
-        def short(value: tuple[int, int]) -> str:
-            return str(value[0] if value[0] == value[1] else value)
+        def short(value: tuple[int, ...]) -> str:
+            return str(value[0] if len(set(value)) == 1 else value)
 
         parts = [f"{self.in_channels}, {self.out_channels}, {short(self.kernel_size)}, group={self.group!r}"]
         defaults = (("stride", 1), ("padding", 0), ("dilation", 1))
-        parts += [f"{n}={short(getattr(self, n))}" for n, plain in defaults if getattr(self, n) != (plain, plain)]
+        parts += [f"{n}={short(getattr(self, n))}" for n, plain in defaults if set(getattr(self, n)) != {plain}]
         parts += [f"groups={self.groups}"] if self.groups != 1 else []
         parts += ["bias=False"] if self.bias is None else []
         parts += [f"padding_mode={self.padding_mode!r}"] if self.padding_mode != "zeros" else []

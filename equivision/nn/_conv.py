@@ -161,14 +161,6 @@ class ProjectConv2d(GroupConvBase):
 
     kernel_on_group, input_on_group = False, True
 
-    @property
-    def fan_in(self) -> float:
-        """Number of products summed in one output value, weighed: all |G| slots share a kernel, so their means add up.
-
-        The square of the mean of a rectified Gaussian is 1/pi of its mean square.
-        """
-        return super().fan_in * (1 + (self.group.order - 1) / math.pi)
-
     def forward(self, x: Float[Tensor, "batch channel group height width"]) -> Float[Tensor, "batch out_channels h w"]:
         """Convolve."""
         return functional.project_conv2d(x, self.weight, self.bias, **self._options())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision.functional._linear import induction_table, linear_table, restriction_slots
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import SpatialGroup, spatial
 from equivision.nn._base import Guarantee, check_count, uniform_
 
 
@@ -18,7 +18,7 @@ class GroupLinear(nn.Module):
     Args:
         in_features: fields of the input.
         out_features: fields of the output.
-        group: any C_n or D_n: no pixel grid is involved.
+        group: any C_n, D_n or point group of space: no grid is involved.
         bias: add one number for each output field.
         device, dtype: of the parameters.
 
@@ -43,7 +43,7 @@ class GroupLinear(nn.Module):
         in_features: int,
         out_features: int,
         *,
-        group: PlanarGroup | str,
+        group: SpatialGroup | str,
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -51,7 +51,7 @@ class GroupLinear(nn.Module):
         super().__init__()
         check_count("in_features", in_features)
         check_count("out_features", out_features)
-        self.group = planar(group)
+        self.group = spatial(group)
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, in_features, self.group.order)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
@@ -80,11 +80,11 @@ class Restrict(nn.Module):
     """Go on with a smaller symmetry: a field on G becomes ``|G| / |H|`` fields on the subgroup H, without loss.
 
     Args:
-        group: G.
-        subgroup: H, a planar group inside G.
+        group: G, of the plane or of space.
+        subgroup: H, a group of the same kind inside G.
 
     Shape:
-        ``[B, C, |G|, H, W]`` to ``[B, C |G| / |H|, |H|, H, W]``; likewise without the spatial axes.
+        ``[B, C, |G|, H, W]`` to ``[B, C |G| / |H|, |H|, H, W]``; likewise with a depth, or without the spatial axes.
 
     Equivariance: exact, for the elements of the subgroup.
 
@@ -101,9 +101,9 @@ class Restrict(nn.Module):
     equivariance: ClassVar[Guarantee] = "exact"
     slots: Tensor
 
-    def __init__(self, group: PlanarGroup | str, subgroup: PlanarGroup | str) -> None:
+    def __init__(self, group: SpatialGroup | str, subgroup: SpatialGroup | str) -> None:
         super().__init__()
-        self.group, self.subgroup = planar(group), planar(subgroup)
+        self.group, self.subgroup = spatial(group), spatial(subgroup)
         self.register_buffer("slots", restriction_slots(self.group, self.subgroup), persistent=False)
 
     def reset_parameters(self) -> None:
@@ -130,13 +130,14 @@ class Induce(nn.Module):
     Args:
         in_channels: fields on the subgroup.
         out_channels: fields on the group.
-        subgroup: H, a planar group inside G, such as ``"C4"``.
+        subgroup: H, a group of the same kind inside G, such as ``"C4"``.
         group: G, such as ``"C16"``.
         bias: one number for each field.
         device, dtype: of the parameters.
 
     Shape:
-        ``[B, in_channels, |H|, H, W]`` to ``[B, out_channels, |G|, H, W]``; likewise without the spatial axes.
+        ``[B, in_channels, |H|, H, W]`` to ``[B, out_channels, |G|, H, W]``; likewise with a depth, or without the
+        spatial axes.
 
     Equivariance: exact, for the elements of the subgroup. A network that goes from C4 to C16 is equivariant under C4:
     what its first layers do not know of the finer rotations cannot be had back.
@@ -159,8 +160,8 @@ class Induce(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        subgroup: PlanarGroup | str,
-        group: PlanarGroup | str,
+        subgroup: SpatialGroup | str,
+        group: SpatialGroup | str,
         *,
         bias: bool = True,
         device: torch.device | str | None = None,
@@ -170,7 +171,7 @@ class Induce(nn.Module):
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
             check_count(name, value)
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.subgroup, self.group = planar(subgroup), planar(group)
+        self.subgroup, self.group = spatial(subgroup), spatial(group)
         table = induction_table(self.group, self.subgroup)
         shape = (out_channels, in_channels, self.group.order)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))

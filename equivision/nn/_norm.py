@@ -19,8 +19,10 @@ class BatchNorm3d(nn.BatchNorm3d):
     the slots behind the pixels, where torch's fast code for channels last applies. Same arguments, parameters, buffers
     and numbers; each loads the other's ``state_dict``.
 
+    It also takes feature maps on a group of space, which have one axis more than torch's class knows.
+
     Shape:
-        ``[B, C, G, H, W] -> [B, C, G, H, W]``, or anything else that ``torch.nn.BatchNorm3d`` takes.
+        ``[B, C, G, H, W]`` or ``[B, C, G, D, H, W]`` to the same, or anything else that ``torch.nn.BatchNorm3d`` takes.
 
     Equivariance: exact, regular to regular.
 
@@ -30,8 +32,10 @@ class BatchNorm3d(nn.BatchNorm3d):
 
     equivariance: ClassVar[Guarantee] = "exact"
 
-    def forward(self, input: Float[Tensor, "batch channel group height width"]) -> Tensor:
+    def forward(self, input: Float[Tensor, "batch channel group *space"]) -> Tensor:
         """Normalise every field."""
+        if input.ndim == 6:
+            return super().forward(input.flatten(2, 3)).unflatten(2, input.shape[2:4])
         if input.ndim != 5 or not is_channels_last(input):
             return super().forward(input)
         if torch.compiler.is_compiling() and input.shape[0] == 1:

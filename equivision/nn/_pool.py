@@ -1,16 +1,15 @@
 """Pooling over the group, its cosets and space."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
 from equivision.errors import GroupMismatchError
-from equivision.functional._checks import Size2
 from equivision.functional._pool import PoolMode, character_signs, check_pool_mode, check_stride, coset_slots
-from equivision.groups import PlanarGroup, Subgroup, inclusion, planar
-from equivision.nn._base import Guarantee, grid_pair
+from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion, planar, spatial
+from equivision.nn._base import Guarantee, grid_numbers
 from equivision.nn._steerable import representation
 from equivision.reps import Representation
 
@@ -22,13 +21,13 @@ class GroupPool(nn.Module):
         mode: ``"max"``, ``"mean"`` or ``"norm"``.
 
     Shape:
-        ``[B, C, |G|, H, W]`` to ``[B, C, H, W]``; ``[B, C, |G|]`` to ``[B, C]``.
+        ``[B, C, |G|, H, W]`` to ``[B, C, H, W]``, in space likewise with a depth; ``[B, C, |G|]`` to ``[B, C]``.
 
-    Equivariance: exact, regular to plane: ``f(L_g x) = g f(x)``.
+    Equivariance: exact, regular to plane or space: ``f(L_g x) = g f(x)``.
 
     Raises:
         ConfigError: unknown mode.
-        ShapeError: the input has not 3 or 5 axes.
+        ShapeError: the input has not 3, 5 or 6 axes.
 
     >>> import torch
     >>> GroupPool()(torch.randn(2, 16, 8, 5, 5)).shape
@@ -54,12 +53,13 @@ class CosetPool(nn.Module):
     """Pool over the left cosets ``gH`` of a subgroup: a feature on G becomes one on the cosets G/H.
 
     Args:
-        group: G.
-        subgroup: H, as a :class:`~equivision.groups.Subgroup` of G, or as a planar group (or its name) inside G.
+        group: G, of the plane or of space.
+        subgroup: H, as a :class:`~equivision.groups.Subgroup` of G, or as a group of the same kind (or its name) inside
+            G.
         mode: ``"max"``, ``"mean"`` or ``"norm"``.
 
     Shape:
-        ``[B, C, |G|, H, W]`` to ``[B, C, |G| / |H|, H, W]``; likewise without the spatial axes.
+        ``[B, C, |G|, H, W]`` to ``[B, C, |G| / |H|, H, W]``; likewise with a depth, or without the spatial axes.
 
     Equivariance: exact, regular to ``quotient(subgroup)``.
 
@@ -77,12 +77,13 @@ class CosetPool(nn.Module):
     slots: Tensor
 
     def __init__(
-        self, group: PlanarGroup | str, subgroup: Subgroup | PlanarGroup | str, mode: PoolMode = "max"
+        self, group: SpatialGroup | str, subgroup: Subgroup | SpatialGroup | str, mode: PoolMode = "max"
     ) -> None:
         super().__init__()
         check_pool_mode(mode)
-        self.group = planar(group)
-        self.subgroup = subgroup if isinstance(subgroup, Subgroup) else inclusion(planar(subgroup), self.group).image()
+        self.group = spatial(group)
+        inside = subgroup if isinstance(subgroup, Subgroup) else inclusion(spatial(subgroup), self.group).image()
+        self.subgroup = inside
         if self.subgroup.group != self.group:
             raise GroupMismatchError(
                 f"subgroup={subgroup!r} is one of {self.subgroup.group.name}, not of {self.group.name}"
@@ -153,33 +154,44 @@ class CharacterPool(nn.Module):
         return repr(self.rep)
 
 
-class _SpatialPool(nn.Module):
+class SpatialPool(nn.Module):
+    """What pools over the plane, and over space, share: checked arguments and repr."""
+
     equivariance: Guarantee = "exact"
+    group: Any
+    kernel_size: Any
+    stride: Any
+    padding: Any
 
     def __init__(
         self,
-        kernel_size: Size2,
+        kernel_size: int | tuple[int, ...],
         *,
-        group: PlanarGroup | str,
-        stride: Size2 | None = None,
-        padding: Size2 = 0,
+        group: SpatialGroup | str,
+        stride: int | tuple[int, ...] | None = None,
+        padding: int | tuple[int, ...] = 0,
         strict: bool = True,
     ) -> None:
         super().__init__()
-        self.group = planar(group)
+        self.group = self.acting(group)
         if not self.group.is_on_grid:
             self.equivariance = "approximate"
-        self.kernel_size = grid_pair("kernel_size", kernel_size, self.group)
-        self.stride = self.kernel_size if stride is None else grid_pair("stride", stride, self.group)
-        self.padding = grid_pair("padding", padding, self.group, least=0)
+        self.kernel_size = grid_numbers("kernel_size", kernel_size, self.group)
+        self.stride = self.kernel_size if stride is None else grid_numbers("stride", stride, self.group)
+        self.padding = grid_numbers("padding", padding, self.group, least=0)
         self.strict = strict
+
+    @classmethod
+    def acting(cls, group: Any) -> SpatialGroup:
+        """The group that acts, of a group or its name."""
+        return planar(group)
 
     def extra_repr(self) -> str:
         strict = "" if self.strict else ", strict=False"
         return f"{self.kernel_size}, group={self.group!r}, stride={self.stride}, padding={self.padding}{strict}"
 
 
-class MaxPool2d(_SpatialPool):
+class MaxPool2d(SpatialPool):
     """Spatial max pooling that refuses sizes on which its windows are off centre.
 
     Where you know the sizes, ``torch.nn.MaxPool3d((1, 2, 2))`` does the same without the check.
@@ -213,7 +225,7 @@ class MaxPool2d(_SpatialPool):
         )
 
 
-class AvgPool2d(_SpatialPool):
+class AvgPool2d(SpatialPool):
     """Spatial mean pooling; otherwise as :class:`MaxPool2d`.
 
     >>> import torch

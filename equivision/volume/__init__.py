@@ -1,0 +1,18 @@
+"""Networks for volumes, such as scans and crystals: group convolutions on the voxel grid, exact for the rotations and
+reflections of a cube.
+
+Volumes are ``[batch, channel, depth, height, width]``, feature maps on a group ``[batch, channel, group, depth, height,
+width]``. Layers of :mod:`equivision.nn` that know no kernel go between: pools over the group, linear maps, restriction,
+batch norm.
+"""
+
+from equivision.volume._conv import GroupConv3d as GroupConv3d
+from equivision.volume._conv import LiftConv3d as LiftConv3d
+from equivision.volume._conv import ProjectConv3d as ProjectConv3d
+from equivision.volume._functional import avg_pool3d as avg_pool3d
+from equivision.volume._functional import group_conv3d as group_conv3d
+from equivision.volume._functional import lift_conv3d as lift_conv3d
+from equivision.volume._functional import max_pool3d as max_pool3d
+from equivision.volume._functional import project_conv3d as project_conv3d
+from equivision.volume._pool import AvgPool3d as AvgPool3d
+from equivision.volume._pool import MaxPool3d as MaxPool3d
