@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equivision._modes import evaluation_mode
-from equivision.audit._angles import EVERY_7_5_DEGREES, measure_angles, share
+from equivision.audit._angles import measure_angles, share
 from equivision.audit._check import (
     check_angles,
     check_classes,
@@ -26,14 +26,14 @@ from equivision.audit._picture import image_picture
 from equivision.audit._report import AuditReport, ElementResult, WorstInput
 from equivision.audit._run import Runner
 from equivision.audit._training import training_curves
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, SpatialGroup
 
 
 def audit(
     model: nn.Module,
     images: Tensor,
     *,
-    group: PlanarGroup | str,
+    group: SpatialGroup | str,
     labels: Tensor | None = None,
     masks: Tensor | None = None,
     ignore_index: int | None = None,
@@ -54,19 +54,23 @@ def audit(
     and compares ``f(g x)`` with ``g f(x)`` for the output and for every layer. The sweep rotates by any angle with
     bilinear interpolation inside the inscribed disk, and compares within that disk.
 
+    Volumes are audited in the same way under a point group of space, without the sweep and without pictures of layers.
+
     Maps ``[B, K, H, W]`` of the size of the images are also read as logits for every pixel, one map for each class, or
     a single one that is above 0 in the mask: the audit then counts the pixels whose class does not move with the image
     and, given true masks, the intersection over union (IoU) of each class.
 
     Args:
         model: any module from images to class scores ``[B, K]``, maps ``[B, C, H, W]`` or maps on the group
-            ``[B, C, |G|, H, W]``.
-        images: ``[N, C, H, W]``, scaled as the model expects them.
-        group: C1, C2, C4, D1, D2 or D4, as a group or its name.
+            ``[B, C, |G|, H, W]``; from volumes likewise, with a depth before the height.
+        images: ``[N, C, H, W]``, or volumes ``[N, C, D, H, W]``, scaled as the model expects them.
+        group: C1, C2, C4, D1, D2 or D4, as a group or its name; for volumes a point group on the voxel grid, such as
+            ``"O"``, ``"Oh"`` or ``"422"``.
         labels: true classes ``[N]``, for the accuracies.
         masks: true class of every pixel ``[N, H, W]``, for the IoU; instead of labels.
         ignore_index: value in ``masks`` of pixels that do not count; None if all do.
-        angles: degrees of the sweep, counter-clockwise; every 7.5 degrees by default, ``()`` for no sweep.
+        angles: degrees of the sweep, counter-clockwise; every 7.5 degrees by default, ``()`` for no sweep. Volumes have
+            none.
         layers: measure every layer too; this keeps the outputs of all layers for one batch.
         batch_size: images in one run.
         num_worst: how many of the images with the largest errors to list.
@@ -83,7 +87,7 @@ def audit(
 
     Raises:
         ShapeError: images, labels, masks or the output have a shape that cannot be audited.
-        GroupMismatchError: the group does not map the pixel grid onto itself.
+        GroupMismatchError: the group does not map the grid of pixels or voxels onto itself.
         DataError: images, labels or masks hold values that cannot be, or metrics is no table of a run.
         ConfigError: an option is out of range.
         EquivisionError: the model fails on the images, or its output is not finite; the message names the layer.
@@ -103,7 +107,7 @@ def audit(
     check_masks(masks, ignore_index, labels, images)
     check_pooled(pooled_outputs, model)
     curves = () if metrics is None else training_curves(metrics)
-    degrees = check_angles(EVERY_7_5_DEGREES if angles is None else angles)
+    degrees = check_angles(angles, acting)
     check_counts(batch_size=(batch_size, 1), num_worst=(num_worst, 0), num_pictures=(num_pictures, 0))
     runner = Runner(model, pooled_outputs)
     with evaluation_mode(model):
@@ -112,7 +116,8 @@ def audit(
         judged = check_mask_classes(masks, ignore_index, first, move, images)
         found = measure_elements(runner, images, acting, first, move, judged, layers=layers, batch_size=batch_size)
         truth = check_classes(labels, found)
-        sweep = measure_angles(runner, images, truth, judged, degrees, acting, move, batch_size)
+        planar = isinstance(acting, PlanarGroup)
+        sweep = measure_angles(runner, images, truth, judged, degrees, acting, move, batch_size) if planar else ()
         gallery = make_gallery(runner, images, picture, acting, found, truth, judged, num_pictures)
     return AuditReport(
         model=name or type(model).__name__,
@@ -137,7 +142,7 @@ def audit(
     )
 
 
-def _elements(group: PlanarGroup, found: ElementMeasurement, labels: Tensor | None) -> tuple[ElementResult, ...]:
+def _elements(group: SpatialGroup, found: ElementMeasurement, labels: Tensor | None) -> tuple[ElementResult, ...]:
     classes = found.predictions
     return tuple(
         ElementResult(
@@ -161,7 +166,7 @@ def _stable(predictions: list[Tensor] | None) -> float | None:
 
 
 def _worst(
-    images: Tensor, group: PlanarGroup, found: ElementMeasurement, labels: Tensor | None, number: int
+    images: Tensor, group: SpatialGroup, found: ElementMeasurement, labels: Tensor | None, number: int
 ) -> tuple[WorstInput, ...]:
     errors, elements = torch.stack(found.errors).max(0)
     order = torch.argsort(errors, descending=True, stable=True)[:number]
@@ -179,7 +184,7 @@ def _worst(
     )
 
 
-def _warnings(group: PlanarGroup, found: ElementMeasurement) -> tuple[str, ...]:
+def _warnings(group: SpatialGroup, found: ElementMeasurement) -> tuple[str, ...]:
     """What a careful reader would object."""
     tolerance, error = tolerance_of(found.output), max(float(e.max()) for e in found.errors)
     notes = []

@@ -7,22 +7,29 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from equivision.audit._angles import EVERY_7_5_DEGREES
 from equivision.audit._layers import ElementMeasurement
 from equivision.audit._masks import UNKNOWN, Masks
-from equivision.audit._moves import Move
+from equivision.audit._moves import Move, fits_grid
 from equivision.errors import ConfigError, DataError, GroupMismatchError, ShapeError
-from equivision.groups import PlanarGroup, planar
+from equivision.filters._permute import AXES
+from equivision.groups import PlanarGroup, SpatialGroup, spatial
 
 
-def check_group(group: PlanarGroup | str) -> PlanarGroup:
-    """The group, if every element maps the pixel grid onto itself."""
-    acting = planar(group)
-    if not acting.is_on_grid:
+def check_group(group: SpatialGroup | str) -> SpatialGroup:
+    """The group, if every element maps the grid of pixels or voxels onto itself."""
+    acting = spatial(group)
+    if acting.is_on_grid:
+        return acting
+    if isinstance(acting, PlanarGroup):
         raise GroupMismatchError(
             f"group={acting.name} holds rotations by {360 / acting.rotations:g} degrees, which do not map the pixel "
             "grid onto itself: audit with C4 or D4; the error by angle covers the angles in between"
         )
-    return acting
+    raise GroupMismatchError(
+        f"group={acting.name} holds rotations by 120 degrees about z, which do not map the voxel grid onto itself: "
+        "audit with O or Oh, or another group of a system that is neither trigonal nor hexagonal"
+    )
 
 
 def check_model(model: object) -> None:
@@ -44,12 +51,14 @@ def check_pooled(pooled_outputs: object, model: nn.Module) -> None:
             raise ConfigError(f"pooled_outputs names {name!r}, which is not in the network: it has {known}, ...")
 
 
-def check_images(images: object, group: PlanarGroup, picture: int) -> None:
+def check_images(images: object, group: SpatialGroup, picture: int) -> None:
     """The images are a batch that the group can move."""
+    layout = f"[batch, channel, {', '.join(AXES[group.dimension])}]"
     if not isinstance(images, Tensor):
-        raise ShapeError(f"images is a {type(images).__name__}: audit needs a tensor [batch, channel, height, width]")
-    if images.ndim != 4:
-        raise ShapeError(f"images has shape {tuple(images.shape)}: audit needs [batch, channel, height, width]")
+        raise ShapeError(f"images is a {type(images).__name__}: audit needs a tensor {layout}")
+    if images.ndim != 2 + group.dimension:
+        for_group = "" if group.dimension == 2 else f" under {group.name}, which acts on space"
+        raise ShapeError(f"images has shape {tuple(images.shape)}: audit needs {layout}{for_group}")
     if images.numel() == 0:
         raise ShapeError(f"images has shape {tuple(images.shape)}: it is empty; give at least one image")
     if not images.is_floating_point():
@@ -58,7 +67,12 @@ def check_images(images: object, group: PlanarGroup, picture: int) -> None:
         )
     if not torch.isfinite(images).all():
         raise DataError("images hold NaN or infinity: find and remove them before the audit")
-    if images.shape[-1] != images.shape[-2] and group.rotations % 4 == 0:
+    if not fits_grid(images, group) and group.dimension == 3:
+        raise ShapeError(
+            f"images of {' x '.join(map(str, images.shape[2:]))} voxels have axes of different lengths that "
+            f"{group.name} exchanges: crop or pad them, or audit with a group that keeps the axes apart (222, mm2, mmm)"
+        )
+    if not fits_grid(images, group):
         raise ShapeError(
             f"images of {images.shape[-2]} x {images.shape[-1]} are not square, and {group.name} holds quarter turns: "
             "crop or pad them, or audit with C2, D1 or D2"
@@ -140,8 +154,15 @@ def check_classes(labels: Tensor | None, found: ElementMeasurement) -> Int[Tenso
     return labels.cpu()
 
 
-def check_angles(angles: Sequence[float | int]) -> tuple[float, ...]:
-    """The angles, as finite floats."""
+def check_angles(angles: Sequence[float | int] | None, group: SpatialGroup) -> tuple[float, ...]:
+    """The angles, as finite floats; by default every 7.5 degrees, and none for volumes."""
+    if angles is None:
+        return EVERY_7_5_DEGREES if group.dimension == 2 else ()
+    if group.dimension == 3 and len(angles) > 0:
+        raise ConfigError(
+            f"angles={tuple(angles)}: the sweep turns images about their centre, but {group.name} acts on volumes: "
+            "leave angles out; every element of the group is measured"
+        )
     degrees = tuple(float(angle) for angle in angles)
     if not all(map(math.isfinite, degrees)):
         raise ConfigError(f"angles={degrees}: all must be finite numbers of degrees")

@@ -13,7 +13,7 @@ from equivision.audit._picture import LARGEST_MASK, Picture, class_picture, imag
 from equivision.audit._report import Gallery, LayerPictures, MaskPictures
 from equivision.audit._run import Runner, watch
 from equivision.functional import act, classes_of
-from equivision.groups import PlanarGroup
+from equivision.groups import SpatialGroup
 
 #: Smaller maps show nothing.
 SMALLEST = 4
@@ -24,7 +24,7 @@ WRITTEN = "kernels written for this image"
 
 
 def make_gallery(
-    runner: Runner, images: Tensor, index: int, group: PlanarGroup, found: ElementMeasurement, labels: Tensor | None,
+    runner: Runner, images: Tensor, index: int, group: SpatialGroup, found: ElementMeasurement, labels: Tensor | None,
     masks: Masks | None, number: int,
 ) -> Gallery:  # fmt: skip
     """Run one image under every element and draw ``number`` layers, spread over the depth of the network."""
@@ -40,7 +40,7 @@ def make_gallery(
 
 
 def _mask_pictures(
-    runner: Runner, x: Tensor, image: Picture, index: int, group: PlanarGroup, masks: Masks | None
+    runner: Runner, x: Tensor, image: Picture, index: int, group: SpatialGroup, masks: Masks | None
 ) -> MaskPictures | None:
     """The masks of one image under every element."""
     if masks is None or masks.num_classes > 255:
@@ -55,12 +55,14 @@ def _mask_pictures(
     )
 
 
-def _pictures(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
-    """Layers; and a few kernels, where the network writes them for each image."""
+def _pictures(runner: Runner, x: Tensor, group: SpatialGroup, number: int) -> tuple[LayerPictures, ...]:
+    """Layers; and a few kernels, where the network writes them for each image. Of volumes nothing is drawn."""
+    if group.dimension == 3:
+        return ()
     return (*_layers(runner, x, group, number), *_kernels(runner.model, x, group, number))
 
 
-def _kernels(model: nn.Module, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
+def _kernels(model: nn.Module, x: Tensor, group: SpatialGroup, number: int) -> tuple[LayerPictures, ...]:
     """Kernels of a network that says ``generates_weights``, whose method ``generate`` gives them, by name."""
     if not getattr(model, "generates_weights", False):
         return ()
@@ -78,7 +80,7 @@ def _is_kernel(value: Tensor) -> bool:
     return value.ndim == 5 and value.shape[-1] == value.shape[-2] > 1
 
 
-def _layers(runner: Runner, x: Tensor, group: PlanarGroup, number: int) -> tuple[LayerPictures, ...]:
+def _layers(runner: Runner, x: Tensor, group: SpatialGroup, number: int) -> tuple[LayerPictures, ...]:
     declared = declared_groups(runner.model)
     moves: dict[str, tuple[str, Move]] = {}
     kept: list[dict[str, Tensor]] = [{} for _ in range(group.order)]
@@ -124,7 +126,7 @@ def _spread_over(available: int, number: int) -> list[int]:
     return sorted({round(i * (available - 1) / (number - 1)) for i in range(number)})
 
 
-def _draw(key: str, kind: str, move: Move, outputs: list[Tensor], group: PlanarGroup) -> LayerPictures:
+def _draw(key: str, kind: str, move: Move, outputs: list[Tensor], group: SpatialGroup) -> LayerPictures:
     channel = int(outputs[0][0].flatten(1).double().var(1).argmax())
     stacks = [_stack(output[:, channel : channel + 1]) for output in outputs]
     maps = [stack.amax(0, keepdim=True) for stack in stacks]

@@ -15,18 +15,17 @@ from equivision.audit._report import APPROXIMATE, AngleResult, AuditReport, Laye
 from equivision.audit._text import (
     ACTION_WORDS,
     MOST_CLASSES,
-    describe_element,
-    describe_group,
     number,
     percent,
-    short_element,
     summary,
     typeset,
     unbroken,
     unknown_layers,
 )
+from equivision.audit._words import describe_element, describe_group, short_element
 from equivision.errors import ConfigError
-from equivision.groups import PlanarGroup
+from equivision.filters import grid_action
+from equivision.groups import SpatialGroup
 
 #: Colours of the style sheet; more reports than this on one page cannot be told apart.
 MOST_REPORTS = 4
@@ -78,7 +77,7 @@ def _page(named: dict[str, AuditReport]) -> dict[str, Any]:
     spreads = [report.spread for report in named.values() if report.spread]
     return {
         "views": views,
-        "groups": sorted({(r.group, describe_group(r.planar_group), len(r.elements)) for r in named.values()}),
+        "groups": sorted({(r.group, describe_group(r.acting_group), len(r.elements)) for r in named.values()}),
         "images": sorted({(r.num_images, " × ".join(map(str, r.image_shape))) for r in named.values()}),
         "polar": polar(
             [s for s in sweeps if s.points], tolerance=max(r.tolerance for r in named.values()),
@@ -158,7 +157,7 @@ def _shares(colour: int, name: str, report: AuditReport, read: Callable[[AngleRe
 
 def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
     """One network on the page."""
-    group = report.planar_group
+    group = report.acting_group
     return {
         "colour": colour,
         "name": name,
@@ -170,7 +169,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "elements": [
             {"result": e, "words": describe_element(group, e.element), "grade": _grade(e.max_error, report.tolerance),
              "iou": _overlaps(e.mask),
-             "icon": png(moved(report.gallery.image.array, e.element, group))}
+             "icon": _icon(report.gallery.image.array, e.element, group)}
             for e in report.elements
         ],
         "layers": [_layer_view(layer, group) for layer in report.layers],
@@ -182,7 +181,7 @@ def _view(colour: int, name: str, report: AuditReport) -> dict[str, Any]:
         "masks": _mask_strip(report, group),
         "worst": [
             {"result": w, "words": describe_element(group, w.element),
-             "icons": [png(moved(w.picture.array, g, group)) for g in range(group.order)]}
+             "icons": [_icon(w.picture.array, g, group) for g in range(group.order)]}
             for w in report.worst
         ],
     }  # fmt: skip
@@ -221,7 +220,7 @@ def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
-def _layer_view(layer: LayerResult, group: PlanarGroup) -> dict[str, Any]:
+def _layer_view(layer: LayerResult, group: SpatialGroup) -> dict[str, Any]:
     errors = layer.max_errors or ()
     return {
         "result": layer,
@@ -249,7 +248,7 @@ def _short(error: float) -> str:
     return "0" if error == 0 else f"{100 * error:.0f} %" if error >= 0.1 else percent(error)
 
 
-def _strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any]:
+def _strip(report: AuditReport, group: SpatialGroup) -> dict[str, Any]:
     """The layer pictures of one network: a column for every element."""
     gallery = report.gallery
     every = range(group.order)
@@ -267,14 +266,14 @@ def _strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any]:
     return {
         "names": [short_element(group, g) for g in every],
         "words": [describe_element(group, g) for g in every],
-        "inputs": [png(moved(gallery.image.array, g, group)) for g in every],
+        "inputs": [_icon(gallery.image.array, g, group) for g in every if group.dimension == 2],
         "rows": rows,
         "predictions": gallery.predictions,
         "label": gallery.label,
     }
 
 
-def _mask_strip(report: AuditReport, group: PlanarGroup) -> dict[str, Any] | None:
+def _mask_strip(report: AuditReport, group: SpatialGroup) -> dict[str, Any] | None:
     """The masks of one network, laid over the moved input: a column for every element."""
     masks = report.gallery.masks
     if masks is None:
@@ -296,7 +295,11 @@ def _coloured(picture: Picture, colours: Bytes) -> Bytes:
     return colours[picture.array[..., 0]]
 
 
-def moved(pixels: Bytes, g: int, group: PlanarGroup) -> Bytes:
+def moved(pixels: Bytes, g: int, group: SpatialGroup) -> Bytes:
     """Pixels ``[height, width, channels]`` moved as :func:`equivision.functional.act` moves an image."""
-    flips, _ = group.split(g)
-    return np.rot90(pixels[::-1] if flips else pixels, group.quarter_turns(g))
+    return np.moveaxis(grid_action(np.moveaxis(pixels, -1, 0), group, g), 0, -1)
+
+
+def _icon(pixels: Bytes, g: int, group: SpatialGroup) -> str:
+    """An input that has been moved; nothing for a volume, of which the report has no picture that can be moved."""
+    return png(moved(pixels, g, group)) if group.dimension == 2 else ""

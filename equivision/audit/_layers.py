@@ -12,9 +12,10 @@ from equivision.audit._moves import Move, declared_groups, move_of
 from equivision.audit._report import LayerResult
 from equivision.audit._run import Pools, Runner, watch
 from equivision.errors import ShapeError
+from equivision.filters._permute import AXES
 from equivision.functional import act
 from equivision.functional._tolerance import TOLERANCE
-from equivision.groups import PlanarGroup
+from equivision.groups import SpatialGroup
 
 
 def tolerance_of(x: Tensor) -> float:
@@ -66,11 +67,11 @@ class LayerWatch:
     """Compares every layer on the moved input with the moved layer on the input."""
 
     model: nn.Module
-    group: PlanarGroup
+    group: SpatialGroup
     pools: Pools | None = None
     layers: dict[str, _Layer] = field(default_factory=dict)
     _reference: dict[str, Tensor] = field(default_factory=dict)
-    _declared: frozenset[PlanarGroup] = frozenset()
+    _declared: frozenset[SpatialGroup] = frozenset()
 
     def __post_init__(self) -> None:
         self._declared = declared_groups(self.model)
@@ -137,17 +138,18 @@ def _result(name: str, layer: _Layer) -> LayerResult:
     return LayerResult(*head, tuple(float(e.max()) for e in each), tuple(float(e.mean()) for e in each))
 
 
-def output_move(model: nn.Module, output: Tensor, group: PlanarGroup) -> Move:
+def output_move(model: nn.Module, output: Tensor, group: SpatialGroup) -> Move:
     """The action on the output of the network.
 
     Raises:
         ShapeError: it cannot be known.
     """
     move = move_of(output, group, module=model, declared=declared_groups(model))
+    space = ", ".join(AXES[group.dimension])
     if move.apply is None:
         raise ShapeError(
             f"the output of model {type(model).__name__} has shape {tuple(output.shape)}: {move.note}. audit knows "
-            "[batch, classes], [batch, channel, height, width] and [batch, channel, group, height, width]"
+            f"[batch, classes], [batch, channel, {space}] and [batch, channel, group, {space}]"
         )
     return move
 
@@ -158,7 +160,7 @@ def predictions_of(output: Tensor) -> Int[Tensor, " batch"] | None:
 
 
 def measure_elements(
-    runner: Runner, images: Tensor, group: PlanarGroup, first: Tensor, move: Move, masks: Masks | None, *,
+    runner: Runner, images: Tensor, group: SpatialGroup, first: Tensor, move: Move, masks: Masks | None, *,
     layers: bool, batch_size: int,
 ) -> ElementMeasurement:  # fmt: skip
     """Run every batch once as it is and once moved by every element, the identity among them as a control.

@@ -10,7 +10,7 @@ from torch import Tensor
 from equivision.audit._moves import nearest_rotation
 from equivision.audit._report import MaskResult
 from equivision.functional import act, classes_of, confusion, iou, rotate
-from equivision.groups import PlanarGroup
+from equivision.groups import PlanarGroup, SpatialGroup
 
 #: Stands in true masks for a class that is not known.
 UNKNOWN = -1
@@ -30,7 +30,7 @@ class Masks:
 
 
 def move_mask(
-    mask: Int64[Tensor, "batch height width"], g: int, group: PlanarGroup
+    mask: Int64[Tensor, "batch height width"], g: int, group: SpatialGroup
 ) -> Int64[Tensor, "batch height width"]:
     """Move masks by an element."""
     return act(mask.unsqueeze(1), g, group).squeeze(1)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from equivision.audit._report import Action
 from equivision.errors import GroupMismatchError
+from equivision.filters import exchanged_axes
 from equivision.functional import act, rotate
-from equivision.groups import PlanarGroup, Subgroup, inclusion
+from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion
 from equivision.reps import Representation, quotient
 
 
@@ -39,7 +40,7 @@ class Move:
         return self.apply(x, g)
 
 
-def contains(group: PlanarGroup, subgroup: PlanarGroup) -> bool:
+def contains(group: SpatialGroup, subgroup: SpatialGroup) -> bool:
     """Whether ``subgroup`` is inside ``group``."""
     try:
         inclusion(subgroup, group)
@@ -48,24 +49,25 @@ def contains(group: PlanarGroup, subgroup: PlanarGroup) -> bool:
     return True
 
 
-def declared_groups(model: nn.Module) -> frozenset[PlanarGroup]:
+def declared_groups(model: nn.Module) -> frozenset[SpatialGroup]:
     """The groups that the modules of a network name in an attribute ``group``."""
     named = (getattr(module, "group", None) for module in model.modules())
-    return frozenset(group for group in named if isinstance(group, PlanarGroup))
+    return frozenset(group for group in named if isinstance(group, SpatialGroup))
 
 
 def move_of(
     output: Tensor,
-    group: PlanarGroup,
+    group: SpatialGroup,
     *,
     module: nn.Module,
     inputs: tuple[object, ...] = (),
-    declared: Iterable[PlanarGroup] = (),
+    declared: Iterable[SpatialGroup] = (),
 ) -> Move:
     """Decide how ``output`` should move.
 
     A layer that carries a representation (``out_rep``) or a pooled subgroup is believed; otherwise the shape decides:
-    2-d is invariant, 4-d moves in the plane, a third axis as long as the group is the group.
+    2-d is invariant, 4-d moves in the plane, a third axis as long as the group is the group. Under a group of space
+    5-d moves in space, and maps on the group are 6-d.
 
     Args:
         output: what the layer returned.
@@ -77,36 +79,43 @@ def move_of(
     known = _from_metadata(output, group, module)
     if known is not None:
         return known
-    flattened = _flattened_map(output, inputs)
+    flattened = _flattened_map(output, inputs, group.dimension)
     if flattened is not None:
         inner = move_of(flattened, group, module=nn.Identity(), declared=declared)
         return _unflattened(inner, flattened.shape[1:])
     if output.ndim == 2:
         return Move("invariant", "a vector: should stay the same", lambda x, g: act(x, g, group))
-    if output.ndim == 4:
-        note = "maps on the plane: should move with the input"
+    if output.ndim == 2 + group.dimension:
+        note = f"maps {'on the plane' if group.dimension == 2 else 'in space'}: should move with the input"
         return _spatial(output, group, Move("plane", note, lambda x, g: act(x, g, group)))
-    if output.ndim in (3, 5):
+    if output.ndim in (3, 3 + group.dimension):
         return _spatial(output, group, _on_group(output, group, module, frozenset(declared)))
     return Move("unknown", f"output has {output.ndim} axes: no action of a group on it is known")
 
 
-def _spatial(output: Tensor, group: PlanarGroup, move: Move) -> Move:
-    """The move, unless a quarter turn would change the shape of the map."""
-    if output.ndim < 4 or output.shape[-1] == output.shape[-2] or group.rotations % 4:
+def fits_grid(maps: Tensor, group: SpatialGroup) -> bool:
+    """Whether maps are as long along all axes that the group exchanges."""
+    size = maps.shape[-group.dimension :]
+    return all(len({size[axis] for axis in axes}) == 1 for axes in exchanged_axes(group))
+
+
+def _spatial(output: Tensor, group: SpatialGroup, move: Move) -> Move:
+    """The move, unless an element would change the shape of the map."""
+    if output.ndim < 4 or fits_grid(output, group):
         return move
-    return Move(
-        "unknown", f"a map of {output.shape[-2]} x {output.shape[-1]} is not square: quarter turns do not fit it"
-    )
+    size = " x ".join(map(str, output.shape[-group.dimension :]))
+    if group.dimension == 2:
+        return Move("unknown", f"a map of {size} is not square: quarter turns do not fit it")
+    return Move("unknown", f"a map of {size} has axes of different lengths that {group.name} exchanges")
 
 
-def _on_group(output: Tensor, group: PlanarGroup, module: nn.Module, declared: frozenset[PlanarGroup]) -> Move:
+def _on_group(output: Tensor, group: SpatialGroup, module: nn.Module, declared: frozenset[SpatialGroup]) -> Move:
     """A feature with a third axis that may be a group."""
     size = output.shape[2]
     named = {candidate for candidate in declared if candidate.order == size}
     usable = {candidate for candidate in named if contains(candidate, group)}
     own = getattr(module, "group", None)
-    usable = {own} if isinstance(own, PlanarGroup) and own in usable else usable
+    usable = {own} if isinstance(own, SpatialGroup) and own in usable else usable
     if len(usable) == 1:
         (acting,) = usable
         inside = "" if acting == group else f", of which {group.name} is a part"
@@ -127,42 +136,42 @@ def _on_group(output: Tensor, group: PlanarGroup, module: nn.Module, declared: f
     )
 
 
-def _mover(acting: PlanarGroup, group: PlanarGroup, rep: Representation | None) -> Callable[[Tensor, int], Tensor]:
+def _mover(acting: SpatialGroup, group: SpatialGroup, rep: Representation | None) -> Callable[[Tensor, int], Tensor]:
     """Move by the elements of ``group`` inside a group that may be larger."""
     embed = inclusion(group, acting)
     return lambda x, g: act(x, embed(g), acting, rep)
 
 
-def _from_metadata(output: Tensor, group: PlanarGroup, module: nn.Module) -> Move | None:
+def _from_metadata(output: Tensor, group: SpatialGroup, module: nn.Module) -> Move | None:
     """What a layer says about its own output, if it says anything."""
     rep = getattr(module, "out_rep", None)
     subgroup = getattr(module, "subgroup", None)
     if not isinstance(rep, Representation) and isinstance(subgroup, Subgroup):
         rep = quotient(subgroup)
-        if output.ndim not in (3, 5) or output.shape[2] != rep.size:
+        if output.ndim not in (3, 3 + group.dimension) or output.shape[2] != rep.size:
             return None
     if not isinstance(rep, Representation):
         return None
     acting = rep.group
-    if not isinstance(acting, PlanarGroup) or not contains(acting, group):
+    if not isinstance(acting, SpatialGroup) or not contains(acting, group):
         return Move("unknown", f"the layer declares {rep!r}, on which {group.name} does not act")
     note = f"the layer declares {rep!r}"
-    if output.ndim in (3, 5) and output.shape[2] == rep.size:
+    if output.ndim in (3, 3 + group.dimension) and output.shape[2] == rep.size:
         return _spatial(output, group, Move("representation", note, _mover(acting, group, rep)))
-    if output.ndim in (2, 4) and output.shape[1] == rep.size:
+    if output.ndim in (2, 2 + group.dimension) and output.shape[1] == rep.size:
         move = _mover(acting, group, rep)
         return _spatial(output, group, Move("representation", note, lambda x, g: move(x.unsqueeze(1), g).squeeze(1)))
     return Move("unknown", f"{note} of size {rep.size}, which does not fit the shape {tuple(output.shape)}")
 
 
-def _flattened_map(output: Tensor, inputs: tuple[object, ...]) -> Tensor | None:
+def _flattened_map(output: Tensor, inputs: tuple[object, ...], axes: int) -> Tensor | None:
     """The map that ``output`` is a flattened copy of, if it is one that can move."""
     source = inputs[0] if inputs else None
-    if output.ndim != 2 or not isinstance(source, Tensor) or source.ndim not in (3, 4, 5):
+    if output.ndim != 2 or not isinstance(source, Tensor) or source.ndim not in (3, 2 + axes, 3 + axes):
         return None
     if source.shape[0] != output.shape[0] or source.numel() != output.numel():
         return None
-    if source.ndim == 4 and source.shape[-2:].numel() == 1:  # one pixel: nothing to move
+    if source.ndim == 2 + axes and source.shape[-axes:].numel() == 1:  # one pixel: nothing to move
         return None
     return source if torch.equal(source.flatten(1), output) else None
 

@@ -77,9 +77,13 @@ def marked_picture(marked: Bool[Tensor, "height width"]) -> Picture:
     return picture(small, 0.0, 1.0, LARGEST_MASK)
 
 
-def image_picture(image: Float[Tensor, "channel height width"], largest: int = LARGEST) -> Picture:
-    """An input as a picture: grey for one channel, colour for three, the mean of the channels otherwise."""
-    shown = image if image.shape[0] in (1, 3) else image.mean(0, keepdim=True)
+def image_picture(image: Float[Tensor, "channel *depth height width"], largest: int = LARGEST) -> Picture:
+    """An input as a picture: grey for one channel, colour for three, the mean of the channels otherwise.
+
+    Of a volume the mean along its depth.
+    """
+    seen = image if image.ndim == 3 else image.mean(1)
+    shown = seen if seen.shape[0] in (1, 3) else seen.mean(0, keepdim=True)
     return picture(shown, float(shown.min()), float(shown.max()), largest)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from equivision._pages import write_text
 from equivision.audit import _json
 from equivision.audit._picture import Picture
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import SpatialGroup, spatial
 
 Action = Literal["invariant", "plane", "regular", "representation", "unknown"]
 Verdict = Literal["exact", "approximate", "not equivariant", "inconclusive"]
@@ -217,7 +217,7 @@ class AuditReport:
         model: name of the network.
         group: name of the group.
         num_images: how many images were used.
-        image_shape: channels, height, width.
+        image_shape: channels, height, width; of volumes with depth before height.
         num_parameters: learned numbers of the network.
         dtype: of the output.
         tolerance: largest relative error that counts as exact in this dtype.
@@ -257,9 +257,9 @@ class AuditReport:
     training: tuple[TrainingCurve, ...] = ()
 
     @property
-    def planar_group(self) -> PlanarGroup:
+    def acting_group(self) -> SpatialGroup:
         """The group itself."""
-        return planar(self.group)
+        return spatial(self.group)
 
     @property
     def max_error(self) -> float:

@@ -70,7 +70,7 @@ class Runner:
         """Images in the dtype and on the device of the network."""
         return images if self._like is None else images.to(device=self._like.device, dtype=self._like.dtype)
 
-    def __call__(self, x: Float[Tensor, "batch channel height width"]) -> Tensor:
+    def __call__(self, x: Float[Tensor, "batch channel *space"]) -> Tensor:
         """Run the network on a copy of x (some networks write into their input) and check what comes out.
 
         Raises:

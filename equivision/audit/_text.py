@@ -12,7 +12,8 @@ from equivision.audit._report import (
     MaskResult,
     TrainingCurve,
 )
-from equivision.groups import PlanarGroup, inclusion
+from equivision.audit._words import describe_element, describe_group
+from equivision.groups import SYMBOLS, PlanarGroup, PointGroup, SpatialGroup, inclusion
 
 #: What each action asks of an output.
 ACTION_WORDS = {
@@ -55,30 +56,9 @@ def unbroken(text: str) -> str:
     return text.replace(" %", "\u00a0%")
 
 
-def describe_element(group: PlanarGroup, g: int) -> str:
-    """An element in plain words: ``"as it is"``, ``"turned 90°"``, ``"flipped, turned 90°"``."""
-    flips, _ = group.split(g)
-    turned = f"turned {group.degrees(g):g}°" if group.degrees(g) else ""
-    return ", ".join(part for part in ("flipped" if flips else "", turned) if part) or "as it is"
-
-
-def short_element(group: PlanarGroup, g: int) -> str:
-    """An element in a narrow column: ``"as is"``, ``"90°"``, ``"flip 90°"``."""
-    flips, _ = group.split(g)
-    turned = f"{group.degrees(g):g}°" if group.degrees(g) else ""
-    return " ".join(part for part in ("flip" if flips else "", turned) if part) or "as is"
-
-
-def describe_group(group: PlanarGroup) -> str:
-    """A group in plain words: ``"quarter turns and reflections"``."""
-    turns = {1: "", 2: "half turns", 4: "quarter turns"}[group.rotations]
-    mirror = ("reflections" if group.rotations > 1 else "a reflection") if group.reflections else ""
-    return " and ".join(part for part in (turns, mirror) if part) or "the identity alone"
-
-
 def summary(report: AuditReport, *, pretty: bool = False) -> str:
     """The verdict as one sentence, with raised exponents if ``pretty``."""
-    group, error = report.planar_group, report.max_error
+    group, error = report.acting_group, report.max_error
     worst = max(report.elements, key=lambda element: element.max_error)
     moves = describe_group(group)
     should = "stays the same" if report.output_action == "invariant" else "moves as it should"
@@ -107,13 +87,20 @@ def summary(report: AuditReport, *, pretty: bool = False) -> str:
 
 def exact_part(report: AuditReport) -> str:
     """The part of the group under which the output is exact, in words; empty if it is the identity alone."""
-    group, exact = report.planar_group, report.exact_elements
+    group, exact = report.acting_group, report.exact_elements
     if len(exact) < 2:
         return ""
-    for part in (PlanarGroup(n, mirror) for n in (4, 2, 1) for mirror in (True, False)):
+    for part in _parts_of(group):
         if contains(group, part) and tuple(sorted(inclusion(part, group).images)) == exact:
             return f"{describe_group(part)} ({part.name})"
     return "the elements " + ", ".join(group.element_name(g) for g in exact)
+
+
+def _parts_of(group: SpatialGroup) -> list[SpatialGroup]:
+    """Groups with names that may be inside."""
+    if isinstance(group, PointGroup):
+        return [PointGroup(symbol) for symbol in SYMBOLS]
+    return [PlanarGroup(n, mirror) for n in (4, 2, 1) for mirror in (True, False)]
 
 
 def table(report: AuditReport) -> str:
@@ -159,7 +146,7 @@ def _answer_cells(heads: list[str], result: ElementResult | AngleResult) -> list
 
 
 def _element_table(report: AuditReport) -> str:
-    group, heads = report.planar_group, _answer_heads(report.elements[0].mask)
+    group, heads = report.acting_group, _answer_heads(report.elements[0].mask)
     rows = [
         [e.name, describe_element(group, e.element), number(e.max_error), number(e.mean_error),
          *_answer_cells(heads, e)]
@@ -207,7 +194,7 @@ def unknown_layers(layers: Sequence[LayerResult]) -> list[tuple[str, str]]:
 
 
 def _worst_table(report: AuditReport) -> str:
-    group = report.planar_group
+    group = report.acting_group
     rows = []
     for worst in report.worst:
         classes = "–" if worst.predictions is None else " ".join(map(str, worst.predictions))

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from equivision.errors import ConfigError
 from equivision.functional import act, equivariance_error, relative_error
-from equivision.groups import PlanarGroup, planar
+from equivision.groups import SpatialGroup, spatial
 from equivision.testing._tolerance import tolerance_of
 
 Action = Callable[[Tensor, int], Tensor]
 
 
-def sample_elements(group: PlanarGroup, num: int | None = None, *, seed: int = 0) -> list[int]:
+def sample_elements(group: SpatialGroup, num: int | None = None, *, seed: int = 0) -> list[int]:
     """Elements to test with: all but the identity, or ``num`` of them drawn without repetition.
 
     Never the identity alone, which every function passes; for C_1, which has nothing else, the list is empty.
@@ -34,7 +34,7 @@ def sample_elements(group: PlanarGroup, num: int | None = None, *, seed: int = 0
     return sorted(others[i] for i in order[:num].tolist())
 
 
-def _report(worst: dict[int, float], group: PlanarGroup, limit: float, what: str) -> None:
+def _report(worst: dict[int, float], group: SpatialGroup, limit: float, what: str) -> None:
     __tracebackhide__ = True
     wrong = {g: error for g, error in worst.items() if not error <= limit}
     if wrong:
@@ -65,7 +65,7 @@ def assert_equivariant(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup | str,
+    group: SpatialGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Action | None = None,
     act_out: Action | None = None,
@@ -92,7 +92,7 @@ def assert_equivariant(
     >>> assert_equivariant(torch.relu, torch.randn(2, 3, 5, 5), group="D4")
     """
     __tracebackhide__ = True
-    group = planar(group)
+    group = spatial(group)
     limit = tolerance_of(x.dtype) if tolerance is None else tolerance
     tried = list(elements) if elements is not None else sample_elements(group)
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
@@ -107,7 +107,7 @@ def assert_equivariant_gradients(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
     *,
-    group: PlanarGroup | str,
+    group: SpatialGroup | str,
     elements: Iterable[int] | None = None,
     act_in: Action | None = None,
     act_out: Action | None = None,
@@ -131,7 +131,7 @@ def assert_equivariant_gradients(
     >>> assert_equivariant_gradients(torch.relu, torch.randn(2, 3, 5, 5), group=dihedral(4))
     """
     __tracebackhide__ = True
-    group = planar(group)
+    group = spatial(group)
     limit = tolerance_of(x.dtype) if tolerance is None else tolerance
     move_in = act_in if act_in is not None else lambda tensor, g: act(tensor, g, group)
     move_out = act_out if act_out is not None else lambda tensor, g: act(tensor, g, group)

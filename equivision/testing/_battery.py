@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from equivision.functional import act
-from equivision.groups import PlanarGroup
+from equivision.groups import SpatialGroup
 from equivision.testing import _deploy, _numeric
 from equivision.testing._assert import assert_equivariant, assert_equivariant_gradients
 from equivision.testing._random import randomize_
@@ -36,7 +36,7 @@ class LayerBattery:
         names: what ``repr(layer)`` needs in order to be evaluated; empty to leave this out.
     """
 
-    group: ClassVar[PlanarGroup]
+    group: ClassVar[SpatialGroup]
     tolerance: ClassVar[float | None] = None
     keeps_channels_last: ClassVar[bool] = True
     names: ClassVar[Mapping[str, object]] = {}

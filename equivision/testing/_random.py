@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.groups import PlanarGroup
+from equivision.groups import SpatialGroup
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -45,19 +45,19 @@ def randomize_(module: Module, seed: int = 0) -> Module:
 
 def random_input(
     channels: int,
-    size: tuple[int, int],
-    group: PlanarGroup | None = None,
+    size: tuple[int, ...],
+    group: SpatialGroup | None = None,
     *,
     batch: int = 2,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
-) -> Float[Tensor, "batch channel *group height width"]:
-    """White noise: images, or feature maps on a group.
+) -> Float[Tensor, "batch channel *rest"]:
+    """White noise: images, volumes, or feature maps on a group.
 
     Args:
         channels: channels or fields.
-        size: height and width.
-        group: None for images ``[B, C, H, W]``; a group for feature maps ``[B, C, |G|, H, W]``.
+        size: (height, width) or (depth, height, width).
+        group: None for images ``[B, C, H, W]`` and volumes; a group for feature maps ``[B, C, |G|, H, W]``.
         batch: number of examples.
         dtype: of the result.
         seed: of the numbers; the global random state is not used.
