@@ -1,4 +1,7 @@
-"""Each of our layers as modules of torch, on maps ``[batch, maps, height, width]`` with fields and group flattened."""
+"""Each of our layers as modules of torch, on maps ``[batch, maps, height, width]`` with fields and group flattened.
+
+Those for volumes have a depth before the height.
+"""
 
 import copy
 import math
@@ -37,15 +40,23 @@ from equivision.nn import (
     Upsample2d,
     WallpaperConv2d,
 )
+from equivision.volume import AvgPool3d, GroupConv3d, LiftConv3d, MaxPool3d, ProjectConv3d
 
-GroupConvolution = LiftConv2d | GroupConv2d | ProjectConv2d | GroupConvTranspose2d | SeparableGroupConv2d
-SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d | CenteredMaxPool2d
-CONVOLUTIONS: tuple[type[nn.Module], ...] = (
-    LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d,
+Lifting, Projecting = (LiftConv2d, LiftConv3d), (ProjectConv2d, ProjectConv3d)
+GroupConvolution = (
+    LiftConv2d | GroupConv2d | ProjectConv2d | GroupConvTranspose2d | SeparableGroupConv2d
+    | LiftConv3d | GroupConv3d | ProjectConv3d
 )  # fmt: skip
+SpatialLayer = MaxPool2d | AvgPool2d | Upsample2d | BlurPool2d | CenteredMaxPool2d | MaxPool3d | AvgPool3d
+CONVOLUTIONS: tuple[type[nn.Module], ...] = (
+    LiftConv2d, GroupConv2d, ProjectConv2d, GroupConvTranspose2d, SeparableGroupConv2d, LiftConv3d, GroupConv3d,
+    ProjectConv3d,
+)  # fmt: skip
+_ORDINARY: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 ATTENTIVE: tuple[type[nn.Module], ...] = (AttentiveLiftConv2d, AttentiveGroupConv2d)
 DEFORMABLE: tuple[type[nn.Module], ...] = (DeformableLiftConv2d, DeformableGroupConv2d)
-SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d, CenteredMaxPool2d)
+IN_SPACE: tuple[type[nn.Module], ...] = (MaxPool3d, AvgPool3d)
+SPATIAL: tuple[type[nn.Module], ...] = (MaxPool2d, AvgPool2d, Upsample2d, BlurPool2d, CenteredMaxPool2d, *IN_SPACE)
 
 
 def _repeated(values: Tensor | None, order: int) -> Tensor | None:
@@ -53,13 +64,13 @@ def _repeated(values: Tensor | None, order: int) -> Tensor | None:
     return None if values is None else values.repeat_interleave(order)
 
 
-def _conv(bank: Tensor, bias: Tensor | None, kind: type[nn.Conv2d | nn.ConvTranspose2d], **options: Any) -> _ConvNd:
+def _conv(bank: Tensor, bias: Tensor | None, kind: type[Any], **options: Any) -> _ConvNd:
     """An ordinary convolution with these filters."""
     groups = options.get("groups", 1)
     maps_in, maps_out = bank.shape[0], bank.shape[1] * groups
-    if kind is nn.Conv2d:
+    if not issubclass(kind, _ConvTransposeNd):
         maps_in, maps_out = bank.shape[1] * groups, bank.shape[0]
-    size = (bank.shape[-2], bank.shape[-1])
+    size = tuple(bank.shape[2:])
     conv = kind(maps_in, maps_out, size, **options, bias=bias is not None, device="meta")
     weight = bank.detach().clone(memory_format=torch.contiguous_format)  # torch.export saves no other completely
     conv.weight = nn.Parameter(weight, requires_grad=False)
@@ -78,14 +89,15 @@ def plain_convolutions(layer: GroupConvolution) -> list[_ConvNd]:
         window |= {"output_padding": layer.output_padding, "groups": layer.groups}
         return [_conv(bank, _repeated(layer.bias, order), nn.ConvTranspose2d, **window)]
     window["padding_mode"] = layer.padding_mode
-    if isinstance(layer, ProjectConv2d):
+    kind = _ORDINARY[group.dimension]
+    if isinstance(layer, Projecting):
         bank = functional.project_filters(layer.weight, group, sampling=layer.sampling)
-        return [_conv(bank, layer.bias, nn.Conv2d, **window, groups=layer.groups)]
+        return [_conv(bank, layer.bias, kind, **window, groups=layer.groups)]
     bias = _repeated(layer.bias, order)
-    if isinstance(layer, LiftConv2d | GroupConv2d):
-        expand = functional.lift_filters if isinstance(layer, LiftConv2d) else functional.group_filters
+    if not isinstance(layer, SeparableGroupConv2d):
+        expand = functional.lift_filters if isinstance(layer, Lifting) else functional.group_filters
         bank = expand(layer.weight, group, sampling=layer.sampling)
-        return [_conv(bank, bias, nn.Conv2d, **window, groups=layer.groups)]
+        return [_conv(bank, bias, kind, **window, groups=layer.groups)]
     if layer.spatial.shape[1] == 1 and layer.algorithm != "expand":
         mix = functional.group_filters(layer.pointwise[..., None, None], group)
         bank = functional.lift_filters(layer.spatial, group, sampling=layer.sampling)
@@ -155,16 +167,15 @@ def plain_wallpaper(layer: WallpaperConv2d) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def plain_induction(layer: Induce) -> nn.Conv2d:
-    """A 1x1 convolution of the flattened fields."""
-    bank = induction_bank(layer.weight, layer.table)[..., None, None]
-    conv = _conv(bank, _repeated(layer.bias, layer.group.order), nn.Conv2d)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
-    return conv
+def plain_induction(layer: Induce) -> _ConvNd:
+    """A convolution of the flattened fields with one tap."""
+    axes = layer.group.dimension
+    bank = induction_bank(layer.weight, layer.table)[(..., *(None,) * axes)]
+    return _conv(bank, _repeated(layer.bias, layer.group.order), _ORDINARY[axes])
 
 
 @torch.no_grad()
-def pointwise_linear(conv: nn.Conv2d) -> nn.Linear:
+def pointwise_linear(conv: _ConvNd) -> nn.Linear:
     """A 1x1 convolution as a linear map of the channels."""
     return _linear(conv.weight.flatten(1), conv.bias)
 
@@ -181,7 +192,8 @@ def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
 @torch.no_grad()
 def plain_linear(layer: GroupLinear) -> nn.Linear:
     """An ordinary linear map of the flattened values."""
-    bank = functional.group_filters(layer.weight[..., None, None], layer.group, layer.table).flatten(1)
+    taps = (..., *(None,) * layer.group.dimension)
+    bank = functional.group_filters(layer.weight[taps], layer.group, layer.table).flatten(1)
     return _linear(bank, _repeated(layer.bias, layer.group.order))
 
 
@@ -199,6 +211,10 @@ def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
         return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding)
     if isinstance(layer, AvgPool2d):
         return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+    if isinstance(layer, MaxPool3d):
+        return nn.MaxPool3d(layer.kernel_size, layer.stride, layer.padding)
+    if isinstance(layer, AvgPool3d):
+        return nn.AvgPool3d(layer.kernel_size, layer.stride, layer.padding)
     if isinstance(layer, Upsample2d):
         aligned = None if layer.mode == "nearest" else False
         return nn.Upsample(scale_factor=float(layer.scale_factor), mode=layer.mode, align_corners=aligned)
@@ -231,13 +247,13 @@ def has_statistics(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def over_maps(norm: nn.Module, order: int) -> nn.BatchNorm2d:
-    """Batch norm over fields as one over maps: every number repeated over the group."""
+def over_maps(norm: nn.Module, order: int, *, space: bool = False) -> nn.BatchNorm2d | nn.BatchNorm3d:
+    """Batch norm over fields as one over maps, of the plane or of space: every number repeated over the group."""
     if isinstance(norm, FieldBatchNorm2d):
         return _over_channels(norm)
     assert isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     like = norm.running_mean
-    plain = nn.BatchNorm2d(
+    plain = (nn.BatchNorm3d if space else nn.BatchNorm2d)(
         norm.num_features * order, eps=norm.eps, momentum=norm.momentum, affine=norm.affine, device=like.device,
         dtype=like.dtype,
     )  # fmt: skip

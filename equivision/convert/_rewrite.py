@@ -23,8 +23,9 @@ from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_
 from equivision.convert._reads import read_where_taps_are
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
+from equivision.filters._permute import AXES
 from equivision.functional._attention import attended_sum
-from equivision.functional._checks import pair
+from equivision.functional._checks import each_axis
 from equivision.functional._resample import blur_window
 from equivision.functional._steerable import on_grid
 from equivision.groups import PlanarGroup
@@ -38,7 +39,6 @@ from equivision.nn import (
     GroupLinear,
     GroupPool,
     Induce,
-    LiftConv2d,
     Restrict,
     SteerableConv2d,
     WallpaperConv2d,
@@ -49,7 +49,6 @@ LAYERS = (
     *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.DEFORMABLE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool,
     GroupLinear, Restrict, Induce, SteerableConv2d, WallpaperConv2d, FieldBatchNorm2d,
 )  # fmt: skip
-_AXES = {-2: "height", -1: "width"}
 
 
 @dataclass
@@ -167,20 +166,30 @@ class Rewriter:
             return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
         if value.fields is not None and plain.has_statistics(module):
             order = value.fields[1]
-            part = self._part((name, order), name, lambda: plain.over_maps(module, order))
+            part = self._part((name, order), name, lambda: plain.over_maps(module, order, space=value.ndim == 6))
             return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
         twin = on_planes(module) if value.fields is not None else None
         if twin is not None:
             part = self._part((name, "planes"), name, lambda: twin)
             return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
+        if type(module) is nn.BatchNorm3d and self._ndim(source) == 6:
+            return self._norm_in_space(source, self._part((name,), name, lambda: module))
         copied = self._new.node_copy(node, self._whole)
         copied.target = self._part((name,), name, lambda: module)
         same = type(module) in MODULES or plain.has_statistics(module)
-        return Value(copied, None, value.ndim if same else 4 if isinstance(module, nn.Conv2d) else None)
+        known = {nn.Conv2d: 4, nn.Conv3d: 5}.get(type(module))
+        return Value(copied, None, value.ndim if same else known)
+
+    def _norm_in_space(self, source: fx.Node, part: str) -> Value:
+        """Batch norm of maps on a group of space, which have an axis more than torch's takes: two of them as one."""
+        whole, graph = self._whole(source), self._new
+        order = graph.call_method("size", (whole, 2))
+        out = graph.call_module(part, (graph.call_method("flatten", (whole, 2, 3)),))
+        return Value(graph.call_method("unflatten", (out, 2, (order, -1))), None, 6)
 
     def _group_conv(self, node: fx.Node, name: str, module: Any) -> Value:
         source = _argument(node)
-        maps = self._whole(source) if isinstance(module, LiftConv2d) else self._flat(source)
+        maps, axes = self._flat(source) if module.input_on_group else self._whole(source), module.group.dimension
         if module.strict and not isinstance(module, GroupConvTranspose2d):
             self._guard_stride(maps, name, module, module.dilation)
         norm = self._norm_after(node)
@@ -194,7 +203,8 @@ class Rewriter:
             return convs[0] if len(convs) == 1 else nn.Sequential(*convs)
 
         out = self._new.call_module(self._part((name, norm), name, build), (maps,))
-        value = Value(out, None, 4) if on_plane else Value(out, (module.out_channels, module.group.order), 5)
+        fields = None if on_plane else (module.out_channels, module.group.order)
+        value = Value(out, fields, 2 + axes if on_plane else 3 + axes)
         return value if norm is None else self._finish(node, value, norm)
 
     def _constrained(self, node: fx.Node, name: str, module: Any) -> Value:
@@ -258,25 +268,28 @@ class Rewriter:
         value, example, ndim = self._values[source], self._examples.get(source), self._ndim(source)
         blurs = isinstance(module, BlurPool2d) and module.sigma is not None
         sized = blurs or isinstance(module, CenteredMaxPool2d)
-        fields = (example.shape[1], example.shape[2]) if example is not None and ndim == 5 else value.fields
-        if ndim not in (4, 5) or (ndim == 5 and fields is None) or (sized and example is None):
-            what = "its window follows the size of its input" if sized else "its input may have 4 or 5 axes"
+        axes = 3 if known_as(module, plain.IN_SPACE) else 2
+        on_group = ndim == 3 + axes
+        fields = (example.shape[1], example.shape[2]) if example is not None and on_group else value.fields
+        if ndim not in (2 + axes, 3 + axes) or (on_group and fields is None) or (sized and example is None):
+            either = f"its input may have {2 + axes} or {3 + axes} axes"
+            what = "its window follows the size of its input" if sized else either
             raise ConfigError(
                 f"example=None: {name} is a {type(module).__name__}, and {what}. Give a batch of the inputs that the "
                 "frozen network is for, as in freeze(model, example=images[:1])"
             )
-        maps = self._flat(source) if ndim == 5 else value.node
+        maps = self._flat(source) if on_group else value.node
         if sized and example is not None:
             self._guard_window(maps, name, module, example.shape[-2:])
         elif getattr(module, "strict", False):
-            self._guard_stride(maps, name, module, (1, 1))
+            self._guard_stride(maps, name, module, (1,) * axes)
         if (size := _argument(node, 1)) is not None:  # of an Upsample2d
             size = fx.map_arg(size, self._whole)
             out = self._new.call_function(F.interpolate, (maps, size, None, "bilinear", False))
-            return Value(out, fields if ndim == 5 else None, ndim)
+            return Value(out, fields if on_group else None, ndim)
         key = (name, example) if sized else (name,)
         out = self._new.call_module(self._part(key, name, lambda: plain.plain_spatial(module, example)), (maps,))
-        return Value(out, fields if ndim == 5 else None, ndim)
+        return Value(out, fields if on_group else None, ndim)
 
     def _over_group(self, node: fx.Node, name: str, module: nn.Module) -> Value:
         """Pooling over the group, restriction, linear maps: calls of torch on the original axes."""
@@ -307,10 +320,10 @@ class Rewriter:
 
     def _induce(self, source: fx.Node, name: str, module: Induce, ndim: int | None) -> Value:
         """A 1x1 convolution of maps; of values, or where it is not known which, a linear map of the last axis."""
-        fields, graph = (module.out_channels, module.group.order), self._new
-        if ndim == 5 or self._values[source].fields is not None:
+        fields, graph, axes = (module.out_channels, module.group.order), self._new, module.group.dimension
+        if ndim == 3 + axes or self._values[source].fields is not None:
             part = self._part((name, "maps"), name, lambda: plain.plain_induction(module))
-            return Value(graph.call_module(part, (self._flat(source),)), fields, 5)
+            return Value(graph.call_module(part, (self._flat(source),)), fields, 3 + axes)
         part = self._part((name, "values"), name, lambda: plain.pointwise_linear(plain.plain_induction(module)))
         last = graph.call_method("movedim", (self._flat(source), 1, -1))
         out = graph.call_method("movedim", (graph.call_module(part, (last,)), -1, 1))
@@ -362,13 +375,14 @@ class Rewriter:
         self._new.call_function(torch._assert, (condition, message))
 
     def _guard_stride(
-        self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, int], group: PlanarGroup | None = None
+        self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, ...], group: PlanarGroup | None = None
     ) -> None:
         """Refuse the sizes on which a strict layer is not exact, as the layer itself does."""
-        graph, taps = self._new, pair(module.kernel_size)
-        moved = reversed_axes(group if group is not None else module.group)
-        window = zip(_AXES, moved, taps, module.stride, module.padding, dilation, strict=True)
-        for axis, moved, k, s, p, d in window:
+        graph, acting = self._new, group if group is not None else module.group
+        names = AXES[acting.dimension]
+        taps = each_axis(module.kernel_size, "kernel_size", axes=len(names))
+        window = zip(names, reversed_axes(acting), taps, module.stride, module.padding, dilation, strict=True)
+        for axis, (side, moved, k, s, p, d) in enumerate(window, start=-len(names)):
             if not moved or s == 1:
                 continue
             size = graph.call_method("size", (maps, axis))
@@ -376,7 +390,7 @@ class Rewriter:
             fits = graph.call_function(operator.eq, (graph.call_function(operator.mod, (size, s)), rest))
             self._require(
                 fits,
-                f"{name}: {_AXES[axis]} modulo {s} must be {rest}, or the layer is not exact under {module.group.name}",
+                f"{name}: {side} modulo {s} must be {rest}, or the layer is not exact under {module.group.name}",
             )
 
     def _guard_window(
@@ -384,9 +398,9 @@ class Rewriter:
     ) -> None:
         """Refuse the sizes for which a layer has another window than that which it was frozen with."""
         graph, stride = self._new, module.stride
-        for axis, n in zip(_AXES, sizes, strict=True):
+        for axis, side, n in zip((-2, -1), AXES[2], sizes, strict=True):
             size = graph.call_method("size", (maps, axis))
-            cure = f"{name}: frozen for a {_AXES[axis]} of {n} here; freeze again with an example of this size"
+            cure = f"{name}: frozen for a {side} of {n} here; freeze again with an example of this size"
             same = graph.call_function(operator.eq, (graph.call_function(operator.mod, (size, stride)), n % stride))
             self._require(same, cure)
             if isinstance(module, BlurPool2d) and module.padding_mode in ("reflect", "circular"):

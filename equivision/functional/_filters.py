@@ -198,7 +198,7 @@ def project_filters(
 
 def transposed_filters(
     weight: Float[Tensor, "in_channels out_channels group kh kw"],
-    group: PlanarGroup,
+    group: SpatialGroup,
     table: Int[Tensor, "order entries"] | None = None,
     *,
     sampling: Float[Tensor, "order places numbers"] | None = None,
