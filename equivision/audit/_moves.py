@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from equivision.audit._report import Action
 from equivision.errors import GroupMismatchError
-from equivision.filters import exchanged_axes
 from equivision.functional import act, rotate
 from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion
 from equivision.reps import Representation, quotient
@@ -96,7 +95,7 @@ def move_of(
 def fits_grid(maps: Tensor, group: SpatialGroup) -> bool:
     """Whether maps are as long along all axes that the group exchanges."""
     size = maps.shape[-group.dimension :]
-    return all(len({size[axis] for axis in axes}) == 1 for axes in exchanged_axes(group))
+    return all(len({size[axis] for axis in axes}) == 1 for axes in group.exchanged_axes)
 
 
 def _spatial(output: Tensor, group: SpatialGroup, move: Move) -> Move:

@@ -1,7 +1,6 @@
 """How a learned kernel moves under a group. NumPy only."""
 
 from equivision.filters._orbits import orbit_basis as orbit_basis
-from equivision.filters._permute import exchanged_axes as exchanged_axes
 from equivision.filters._permute import grid_action as grid_action
 from equivision.filters._permute import has_quarter_turns as has_quarter_turns
 from equivision.filters._permute import reversed_axes as reversed_axes

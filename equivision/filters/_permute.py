@@ -20,36 +20,15 @@ AXES: dict[int, tuple[str, ...]] = {2: ("height", "width"), 3: ("depth", "height
 
 def has_quarter_turns(group: PlanarGroup) -> bool:
     """Whether some element exchanges rows and columns, or mixes them."""
-    return group.rotations > 2
+    return bool(group.exchanged_axes)
 
 
-@lru_cache(maxsize=256)
-def exchanged_axes(group: SpatialGroup) -> tuple[tuple[int, ...], ...]:
-    """The sets of axes, of two or more, that some elements exchange or mix: what is done along one is done along all.
-
-    >>> from equivision.groups import dihedral, octahedral, point_group
-    >>> exchanged_axes(dihedral(2)), exchanged_axes(point_group("422")), exchanged_axes(octahedral())
-    ((), ((1, 2),), ((0, 1, 2),))
-    """
-    every = range(group.dimension)
-    if not group.is_on_grid:
-        return (tuple(every),)
-    orders = [group.grid_move(g)[0] for g in range(group.order)]
-    sets = {tuple(sorted({order[axis] for order in orders})) for axis in every}
-    return tuple(sorted(axes for axes in sets if len(axes) > 1))
-
-
-@lru_cache(maxsize=256)
 def reversed_axes(group: SpatialGroup) -> tuple[bool, ...]:
     """Whether some element reverses, exchanges or mixes the (row, column) or (slice, row, column) axis.
 
     Along such an axis everything sampled must be centred; along the others nothing is asked for.
     """
-    every = range(group.dimension)
-    if not group.is_on_grid:
-        return tuple(True for _ in every)
-    moves = [group.grid_move(g) for g in range(group.order)]
-    return tuple(any(axis in flips or order[axis] != axis for order, flips in moves) for axis in every)
+    return group.reversed_axes
 
 
 def grid_action(array: np.ndarray, group: SpatialGroup, g: int) -> np.ndarray:
@@ -63,7 +42,7 @@ def grid_action(array: np.ndarray, group: SpatialGroup, g: int) -> np.ndarray:
 
 
 def _check_kernel(group: SpatialGroup, kernel_size: tuple[int, ...]) -> None:
-    for axes in exchanged_axes(group):
+    for axes in group.exchanged_axes:
         if len({kernel_size[axis] for axis in axes}) == 1:
             continue
         if isinstance(group, PlanarGroup):

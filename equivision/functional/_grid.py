@@ -8,7 +8,7 @@ reflections, if and only if ``(n + 2p - d(k - 1) - 1) mod s == 0``.
 from dataclasses import dataclass, replace
 
 from equivision.errors import GridError, GroupMismatchError, ShapeError
-from equivision.filters import exchanged_axes, reversed_axes
+from equivision.filters import reversed_axes
 from equivision.filters._permute import AXES
 from equivision.groups import PlanarGroup, SpatialGroup
 
@@ -23,7 +23,7 @@ def leftover(size: int, kernel: int, stride: int, padding: int = 0, dilation: in
 
 def check_square(group: SpatialGroup, **options: Numbers) -> None:
     """Raise :class:`GroupMismatchError` when axes are treated differently that the group exchanges."""
-    for axes in exchanged_axes(group):
+    for axes in group.exchanged_axes:
         for name, numbers in options.items():
             if len({numbers[axis] for axis in axes}) == 1:
                 continue

@@ -142,6 +142,18 @@ class SpatialGroup(FiniteGroup):
     def is_on_grid(self) -> bool:
         """Whether every element maps the grid of pixels or voxels onto itself."""
 
+    @property
+    @abstractmethod
+    def exchanged_axes(self) -> tuple[tuple[int, ...], ...]:
+        """The sets of axes of an array ``[height, width]`` or ``[depth, height, width]``, of two or more, that some
+        elements exchange or mix: what is done along one is done along all.
+        """
+
+    @property
+    @abstractmethod
+    def reversed_axes(self) -> tuple[bool, ...]:
+        """Whether some element reverses, exchanges or mixes each of these axes: what is sampled along it is centred."""
+
     def grid_move(self, g: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """How an element moves an array ``[height, width]`` or ``[depth, height, width]``: the axes in their new order,
         then those of them to reverse.

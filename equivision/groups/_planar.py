@@ -89,6 +89,15 @@ class PlanarGroup(SpatialGroup):
         return 4 % self.rotations == 0
 
     @property
+    def exchanged_axes(self) -> tuple[tuple[int, ...], ...]:
+        return ((0, 1),) if self.rotations > 2 else ()
+
+    @property
+    def reversed_axes(self) -> tuple[bool, ...]:
+        columns = self.rotations > 1
+        return columns or self.reflections, columns
+
+    @property
     def grid_part(self) -> "PlanarGroup":
         """The largest subgroup that maps the pixel grid onto itself: what layers over this group are exact for.
 

@@ -1,9 +1,9 @@
 """The crystallographic point groups: the finite groups of rotations and reflections of space that keep a lattice."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ _DIRECTIONS: dict[str, Directions] = {
     "hexagonal": ((0, 0, 1), (1, 0, 0), (1, -1, 0)),
     "cubic": ((0, 0, 1), (1, 1, 1), (1, -1, 0)),
 }
+_OFF_GRID = ("trigonal", "hexagonal")
 _HEXAGONAL_AXES = np.array([[1.0, -0.5, 0.0], [0.0, np.sqrt(0.75), 0.0], [0.0, 0.0, 1.0]])  # a, b, c as columns
 
 
@@ -58,6 +59,10 @@ class PointGroup(SpatialGroup):
 
     dimension: ClassVar[int] = 3
     symbol: str
+    _system: str = field(init=False, repr=False, compare=False)
+    _order: int = field(init=False, repr=False, compare=False)
+    _exchanged_axes: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+    _reversed_axes: tuple[bool, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.symbol not in SYMBOLS:
@@ -65,6 +70,8 @@ class PointGroup(SpatialGroup):
                 f"symbol={self.symbol!r} is not a crystallographic point group: give its Hermann-Mauguin symbol, one "
                 f"of {', '.join(CRYSTAL_CLASSES)}"
             )
+        for name, value in _facts(self.symbol).items():  # torch.compile reads these; it does not go through tables
+            object.__setattr__(self, f"_{name}", value)
 
     def __repr__(self) -> str:
         return f"point_group({self.symbol!r})"
@@ -78,11 +85,19 @@ class PointGroup(SpatialGroup):
         """Crystal system: ``"triclinic"``, ``"monoclinic"``, ``"orthorhombic"``, ``"tetragonal"``, ``"trigonal"``,
         ``"hexagonal"`` or ``"cubic"``.
         """
-        return _system(_positions(self.symbol))
+        return self._system
 
     @property
     def order(self) -> int:
-        return len(self.lattice_matrices)
+        return self._order
+
+    @property
+    def exchanged_axes(self) -> tuple[tuple[int, ...], ...]:
+        return self._exchanged_axes
+
+    @property
+    def reversed_axes(self) -> tuple[bool, ...]:
+        return self._reversed_axes
 
     @property
     def lattice_matrices(self) -> IntArray:
@@ -113,7 +128,7 @@ class PointGroup(SpatialGroup):
     @property
     def is_on_grid(self) -> bool:
         """Whether every element maps the cubic voxel grid onto itself: all but trigonal and hexagonal groups do."""
-        return self.system not in ("trigonal", "hexagonal")
+        return self.system not in _OFF_GRID
 
     @property
     def generators(self) -> tuple[int, ...]:
@@ -167,7 +182,7 @@ def _system(positions: list[str]) -> str:
 
 
 def _axes(system: str) -> FloatArray:
-    return _HEXAGONAL_AXES if system in ("trigonal", "hexagonal") else np.eye(3)
+    return _HEXAGONAL_AXES if system in _OFF_GRID else np.eye(3)
 
 
 def _rotation(axis: FloatArray, steps: int) -> FloatArray:
@@ -219,6 +234,21 @@ def _matrices(symbol: str) -> FloatArray:
     matrices = axes @ _elements(symbol) @ np.linalg.inv(axes)
     matrices.setflags(write=False)
     return matrices
+
+
+@lru_cache(maxsize=64)
+def _facts(symbol: str) -> dict[str, Any]:
+    """What is known of a group without its tables."""
+    system, elements = _system(_positions(symbol)), _elements(symbol)
+    if system in _OFF_GRID:
+        exchanged, flipped = ((0, 1, 2),), (True, True, True)
+    else:
+        arrays = elements[:, ::-1, ::-1]  # of depth, height and width instead of x, y, z
+        mixed = np.abs(arrays).max(0) > 0
+        sets = {tuple(np.flatnonzero(row).tolist()) for row in mixed}
+        exchanged = tuple(sorted(axes for axes in sets if len(axes) > 1))
+        flipped = tuple((arrays != np.eye(3)).any((0, 2)).tolist())
+    return {"system": system, "order": len(elements), "exchanged_axes": exchanged, "reversed_axes": flipped}
 
 
 def point_group(symbol: str) -> PointGroup:
