@@ -16,6 +16,8 @@ MODULES: tuple[type[nn.Module], ...] = (
     nn.Mish, nn.ReLU, nn.ReLU6, nn.SELU, nn.Sigmoid, nn.SiLU, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh,
     nn.Tanhshrink, nn.Threshold,
 )  # fmt: skip
+#: Modules, besides these, whose result has the shape of what they are given.
+NORMS: tuple[type[nn.Module], ...] = (nn.GroupNorm, nn.LayerNorm, nn.PReLU)
 FUNCTIONS: frozenset[Any] = frozenset(
     {
         operator.add, operator.iadd, operator.sub, operator.isub, operator.mul, operator.imul, operator.truediv,

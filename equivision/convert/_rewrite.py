@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from equivision._trace import known_as
 from equivision.convert import _layers as plain
-from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, on_planes
+from equivision.convert._pointwise import FUNCTIONS, IDLE, METHODS, MODULES, NORMS, on_planes
 from equivision.convert._reads import read_where_taps_are
 from equivision.errors import ConfigError, ExportError
 from equivision.filters import reversed_axes
@@ -176,7 +176,7 @@ class Rewriter:
             return self._norm_in_space(source, self._part((name,), name, lambda: module))
         copied = self._new.node_copy(node, self._whole)
         copied.target = self._part((name,), name, lambda: module)
-        same = type(module) in MODULES or plain.has_statistics(module)
+        same = type(module) in (*MODULES, *NORMS) or plain.has_statistics(module)
         known = {nn.Conv2d: 4, nn.Conv3d: 5}.get(type(module))
         return Value(copied, None, value.ndim if same else known)
 

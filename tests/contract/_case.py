@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 import equivision.nn as evnn
-from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.groups import SpatialGroup, cyclic, dihedral
 from equivision.testing import random_input, randomize_
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
@@ -23,7 +23,7 @@ class Case:
         name: unique.
         make: builds a fresh layer.
         group: acts on input and output.
-        sizes: heights and widths on which the layer is exact; None for values on the group, ``[B, C, G]``.
+        sizes: (depths,) heights and widths on which the layer is exact; None for values on the group, ``[B, C, G]``.
         on_group: whether the input has a group axis.
         channels: channels or fields of the input.
         representative: whether the slow properties are tested too.
@@ -34,8 +34,8 @@ class Case:
 
     name: str
     make: Callable[[], nn.Module]
-    group: PlanarGroup
-    sizes: tuple[tuple[int, int], ...] | None = ANY_SIZE
+    group: SpatialGroup
+    sizes: tuple[tuple[int, ...], ...] | None = ANY_SIZE
     on_group: bool = True
     channels: int = 2
     representative: bool = False
@@ -54,7 +54,7 @@ class Case:
     def inputs(self) -> list[Tensor]:
         """One random batch for every size."""
         if self.sizes is None:
-            return [random_input(self.channels, (1, 1), self.group).flatten(2)]
+            return [random_input(self.channels, (1,) * self.group.dimension, self.group).flatten(2)]
         # Restrict takes features on the larger group, Induce gives them
         layer = self.make()
         of = self.group if isinstance(layer, evnn.Induce) else getattr(layer, "group", self.group)

@@ -9,13 +9,23 @@ import torch
 from torch import Tensor, nn
 
 import equivision.nn as evnn
-from equivision import reps
+from equivision import reps, volume
 from equivision.functional import act
-from equivision.groups import PlanarGroup, Subgroup, cyclic, dihedral, inclusion, orthogonal, special_orthogonal
+from equivision.groups import (
+    PlanarGroup,
+    Subgroup,
+    cyclic,
+    dihedral,
+    inclusion,
+    orthogonal,
+    point_group,
+    special_orthogonal,
+)
 from equivision.reps import quotient
 from equivision.testing import random_input, randomize_
 from tests.contract._case import ANY_SIZE, C1, C2, C4, D1, D2, D4, EVEN, GROUPS, ODD, Case, fitting_sizes
 from tests.contract._fields import inductions, steerable
+from tests.contract._volumes import volumes
 
 CONVOLUTIONS: tuple[dict[str, Any], ...] = (
     {"kernel_size": 3, "padding": 1},
@@ -443,13 +453,16 @@ CASES: tuple[Case, ...] = (
     *_norms(),
     *steerable(),
     *inductions(),
+    *volumes(),
     *_torch_layers(),
 )
 REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)
 NAMES: dict[str, object] = {
     **{name: value for name, value in vars(evnn).items() if isinstance(value, type)},
+    **{name: value for name, value in vars(volume).items() if isinstance(value, type)},
     "cyclic": cyclic,
     "dihedral": dihedral,
+    "point_group": point_group,
     "Subgroup": Subgroup,
     "special_orthogonal": special_orthogonal,
     "orthogonal": orthogonal,

@@ -4,9 +4,11 @@ import pytest
 from torch import nn
 
 import equivision.nn as evnn
+from equivision import volume
 from tests.contract._layers import CASES, GROUPS, Case
 
 PUBLIC = {value for value in vars(evnn).values() if isinstance(value, type) and issubclass(value, nn.Module)}
+IN_SPACE = {value for value in vars(volume).values() if isinstance(value, type) and issubclass(value, nn.Module)}
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,7 @@ def rows() -> list[tuple[Case, type[nn.Module]]]:
 
 
 def test_table_is_complete(rows: list[tuple[Case, type[nn.Module]]]) -> None:
-    missing = PUBLIC - {kind for _, kind in rows}
+    missing = (PUBLIC | IN_SPACE) - {kind for _, kind in rows}
     assert not missing, f"add rows to tests/contract/_layers.py for {sorted(layer.__name__ for layer in missing)}"
 
 
@@ -36,4 +38,4 @@ def test_names_are_unique() -> None:
 
 
 def test_layers_state_their_guarantee() -> None:
-    assert all(getattr(layer, "equivariance", None) == "exact" for layer in PUBLIC)
+    assert all(getattr(layer, "equivariance", None) == "exact" for layer in PUBLIC | IN_SPACE)
