@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from equivision.errors import ConfigError
 from equivision.filters._taps import coordinates
+from equivision.groups import PlanarGroup, trivial
 
 FloatArray = NDArray[np.float64]
 _TIE = 1e-9
@@ -82,40 +83,58 @@ class ScaleBasis:
         """
         raise NotImplementedError
 
-    def sample(self, kernel_size: int, scales: Sequence[float]) -> FloatArray:
-        """The functions on the taps of a kernel at every scale.
+    def sample(self, kernel_size: int, scales: Sequence[float], group: PlanarGroup | None = None) -> FloatArray:
+        """The functions on the taps of a kernel at every scale, moved by every element of a group.
 
         Args:
             kernel_size: taps of a side at the largest scale, odd. Smaller scales have windows in proportion
                 (:func:`scale_windows`), and 0 around them.
             scales: ascending, in pixels.
+            group: C_n or D_n, any n; None: nothing moves.
 
         Returns:
-            ``[functions, scales, kernel_size, kernel_size]``, float64, read-only, computed once for equal arguments.
-            Each function has norm 1 at the smallest scale.
+            ``[functions, slots, kernel_size, kernel_size]``, float64, read-only, computed once for equal arguments.
+            Slot ``s * order + g`` holds ``scale^-2 psi(g^-1 p / scale)`` of scale number s. Each function has norm 1 at
+            the smallest scale, unmoved.
+
+        Equivariance: nothing is interpolated; what quarter turns do is exact to 1e-12.
 
         Raises:
             ConfigError: the size is even or less than 1, or the scales are not ascending.
         """
-        return _sample(self, kernel_size, ascending_scales(scales))
+        return _sample(self, kernel_size, ascending_scales(scales), trivial() if group is None else group)
 
 
 @lru_cache(maxsize=64)
-def _sample(basis: ScaleBasis, kernel_size: int, scales: tuple[float, ...]) -> FloatArray:
-    windows = scale_windows(kernel_size, scales)
+def _sample(basis: ScaleBasis, kernel_size: int, scales: tuple[float, ...], group: PlanarGroup) -> FloatArray:
     x, y = coordinates(kernel_size)
     reach = (kernel_size - 1) / 2 / scales[-1]
     drawn: list[FloatArray] = []
-    for scale, window in zip(scales, windows, strict=True):
+    for scale, window in zip(scales, scale_windows(kernel_size, scales), strict=True):
         inside = np.maximum(np.abs(x), np.abs(y)) <= (window - 1) / 2 + _TIE
-        values = np.mean([basis.values((x + dx) / scale, (y + dy) / scale, reach) for dx, dy in _places(basis)], axis=0)
-        drawn.append(values * inside / scale**2)
+        values = (_moved(basis, kernel_size, scale, reach, group, g) for g in range(group.order))
+        drawn += [one * inside / scale**2 for one in values]
     functions = np.stack(drawn, axis=1)
     norms = np.linalg.norm(functions[:, 0], axis=-1)
     functions = functions / np.maximum(norms, np.finfo(np.float64).tiny)[:, None, None]
     functions = functions.reshape(*functions.shape[:2], kernel_size, kernel_size)
     functions.setflags(write=False)
     return functions
+
+
+def _moved(basis: ScaleBasis, size: int, scale: float, reach: float, group: PlanarGroup, g: int) -> FloatArray:
+    """The functions at a scale, moved by an element: the turns that the grid has move taps, the rest of the angle is
+    drawn.
+    """
+    flips, steps = group.split(g)
+    exact = group.grid_part.rotations
+    turns, rest = divmod(steps, group.rotations // exact)
+    (a, b), (c, d) = group.matrix(group.element(flips, rest)).T / scale
+    x, y = coordinates(size)
+    places = ((x + dx, y + dy) for dx, dy in _places(basis))
+    values = np.mean([basis.values(a * u + b * v, c * u + d * v, reach) for u, v in places], axis=0)
+    images = values.reshape(-1, size, size)
+    return np.rot90(images, turns * 4 // exact, axes=(-2, -1)).reshape(len(images), -1)
 
 
 def _places(basis: ScaleBasis) -> Iterator[tuple[float, float]]:

@@ -88,7 +88,7 @@ class _Window:
         )
 
 
-def _cures(window: _Window, group: SpatialGroup, *, pooling: bool) -> str:
+def _cures(window: _Window, group: SpatialGroup, *, pooling: bool, odd: bool) -> str:
     """What would be exact, changing one option at a time; for rectangles on all axes at once."""
     every = tuple(range(len(window.size)))
 
@@ -97,7 +97,8 @@ def _cures(window: _Window, group: SpatialGroup, *, pooling: bool) -> str:
         reach = 2 * max(window.stride)
         for by in sorted(range(-reach, reach + 1), key=abs):
             changed = window.shifted(*names, by=by, axes=axes)
-            if changed.runs(pooling=pooling) and not any(changed.rests(group)[axis] for axis in only):
+            allowed = changed.runs(pooling=pooling) and (not odd or changed.kernel_size[0] % 2 == 1)
+            if allowed and not any(changed.rests(group)[axis] for axis in only):
                 found.append(changed)
         values = sorted(getattr(changed, names[0]) for changed in found[:3])
         return ", ".join(str(each[axes[0]] if len(axes) == 1 or len(set(each)) == 1 else each) for each in values)
@@ -123,6 +124,7 @@ def check_grid(
     dilation: Numbers | None = None,
     *,
     pooling: bool = False,
+    odd: bool = False,
 ) -> None:
     """Raise :class:`GridError` when a sliding window cannot keep the symmetry of ``group`` exactly.
 
@@ -135,6 +137,7 @@ def check_grid(
         padding: pixels added on both sides.
         dilation: distance between taps; 1 by default.
         pooling: whether the padding may be no more than half the window, as torch's pools want it.
+        odd: whether the window must have an odd number of taps.
 
     Raises:
         GridError: positions are off centre along an axis that the group reverses.
@@ -149,9 +152,10 @@ def check_grid(
     for axis, name in enumerate(AXES[len(size)]):
         if rests[axis]:
             n, k, s, p, d = (numbers[axis] for numbers in (size, kernel_size, stride, padding, dilation))
+            cures = _cures(window, group, pooling=pooling, odd=odd)
             raise GridError(
                 f"{layer}: {name} {n} with kernel_size={k}, stride={s}, padding={p}, dilation={d} is not exact under "
                 f"{group.name}: {rests[axis]} pixel(s) are left over on one side only, so the sampled positions do not "
-                f"map onto themselves. Exact instead: {_cures(window, group, pooling=pooling)}. With strict=False the "
-                "layer runs all the same, without the guarantee."
+                f"map onto themselves. Exact instead: {cures}. With strict=False the layer runs all the same, without "
+                "the guarantee."
             )

@@ -1,14 +1,17 @@
 """Stateless convolutions over scales, with explicit weights."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ShapeError
 from equivision.functional._checks import check_dtypes, without_autocast
+from equivision.functional._grid import check_grid
+from equivision.groups import PlanarGroup, planar
 
 
 def scale_lift_conv2d(
@@ -16,69 +19,91 @@ def scale_lift_conv2d(
     weight: Float[Tensor, "out_channels in_channels functions"],
     bias: Float[Tensor, " out_channels"] | None = None,
     *,
-    basis: Float[Tensor, "functions scales size size"],
+    basis: Float[Tensor, "functions slots size size"],
+    group: PlanarGroup | str = "C1",
     windows: Sequence[int] | None = None,
     stride: int = 1,
     padding: int = 0,
-) -> Float[Tensor, "batch out_channels scales h w"]:
-    """Convolve an image with the same kernel at every scale.
+    strict: bool = True,
+) -> Float[Tensor, "batch out_channels slots h w"]:
+    """Convolve an image with the same kernel at every scale, and in every orientation.
 
-    ``y[o, s] = sum_c x[c] * sum_f weight[o, c, f] basis[f, s]``
+    ``y[o, s, h] = sum_c x[c] * sum_f weight[o, c, f] basis[f, s, h]``
 
     Args:
         x: images.
         weight: coefficients of the functions.
         bias: one number for each output field.
-        basis: functions at every scale, as :meth:`equivision.filters.ScaleBasis.sample` gives them.
+        basis: functions at every scale, moved by every element of the group, as
+            :meth:`equivision.filters.ScaleBasis.sample` gives them.
+        group: C_n or D_n.
         windows: taps of a side that count at each scale, odd; by default all. What lies outside is not computed.
         stride, padding: as in :func:`torch.nn.functional.conv2d`, for the largest kernel; kernels of all scales have
             the same centres.
+        strict: raise GridError where stride and size cannot be exact under the quarter turns and flips of the group.
 
     Raises:
         ShapeError: x is no image with that many channels, is smaller than the kernel, or differs in dtype.
+        GridError: stride and size leave the sampled positions off centre.
     """
-    _check(x, 4, weight.shape[1], weight, "ScaleLiftConv2d")
-    _check_room(x, basis.shape[-1], padding, "ScaleLiftConv2d")
-    weight = weight[:, :, None]
-    maps = [
-        _convolve(x, _kernel(x, weight, basis, s, window), bias, basis.shape[-1], stride, padding)
-        for s, window in enumerate(windows or [basis.shape[-1]] * basis.shape[1])
-    ]
-    return torch.stack(maps, 2)
+    window = _Window("ScaleLiftConv2d", planar(group), basis.shape[-1], stride, padding, strict)
+    _check(x, 4, weight.shape[1], weight, window.layer)
+    window.check(x)
+    kernels = weight[:, :, None, None]  # the same in every orientation, of one slot
+    pieces = [(x, kernels)] * (basis.shape[1] // window.group.order)
+    return _at_all_scales(pieces, bias, basis, windows, window)
 
 
 def scale_conv2d(
-    x: Float[Tensor, "batch in_channels scales height width"],
-    weight: Float[Tensor, "out_channels in_channels extent functions"],
+    x: Float[Tensor, "batch in_channels slots height width"],
+    weight: Float[Tensor, "out_channels in_channels seen functions"],
     bias: Float[Tensor, " out_channels"] | None = None,
     *,
-    basis: Float[Tensor, "functions scales size size"],
+    basis: Float[Tensor, "functions slots size size"],
+    group: PlanarGroup | str = "C1",
     windows: Sequence[int] | None = None,
     stride: int = 1,
     padding: int = 0,
-) -> Float[Tensor, "batch out_channels scales h w"]:
-    """Convolve maps on scales: ``y[o, s] = sum_{c, e} x[c, s + e] * sum_f weight[o, c, e, f] basis[f, s]``.
+    strict: bool = True,
+    table: Int[Tensor, "order seen"] | None = None,
+) -> Float[Tensor, "batch out_channels slots h w"]:
+    """Convolve maps on scales and orientations.
 
-    Every output sees ``extent`` scales, its own and the next larger ones; beyond the largest there is 0.
+    ``y[o, s, h] = sum_{c, e, h'} x[c, s + e, h'] * sum_f weight[o, c, e, h^-1 h', f] basis[f, s, h]``. Every output
+    sees ``extent`` scales, its own and the next larger ones, in all orientations; beyond the largest there is 0.
 
     Args:
-        x: maps on as many scales as the basis has.
-        weight: coefficients of the functions, for each step between scales.
-        bias, basis, windows, stride, padding: as in :func:`scale_lift_conv2d`.
+        x: maps on as many slots as the basis has, ``s * order + h``.
+        weight: coefficients of the functions, for each step between scales and each element of the group,
+            ``e * order + h``.
+        table: :func:`slot_table` of the group and the extent, to save building it.
+        bias, basis, group, windows, stride, padding, strict: as in :func:`scale_lift_conv2d`.
 
     Raises:
-        ShapeError: x is no map with that many channels and scales, is smaller than the kernel, or differs in dtype.
+        ShapeError: x is no map with that many channels and slots, is smaller than the kernel, or differs in dtype.
+        GridError: stride and size leave the sampled positions off centre.
 
     Source: Sosnovik, Szmaja & Smeulders 2020, eq. 10.
     """
-    _check(x, 5, weight.shape[1], weight, "ScaleConv2d", basis.shape[1])
-    _check_room(x, basis.shape[-1], padding, "ScaleConv2d")
-    maps = []
-    for s, window in enumerate(windows or [basis.shape[-1]] * basis.shape[1]):
-        seen = x[:, :, s : s + weight.shape[2]]
-        kernel = _kernel(x, weight[:, :, : seen.shape[2]], basis, s, window)
-        maps.append(_convolve(seen.flatten(1, 2), kernel, bias, basis.shape[-1], stride, padding))
-    return torch.stack(maps, 2)
+    window = _Window("ScaleConv2d", planar(group), basis.shape[-1], stride, padding, strict)
+    order, seen = window.group.order, weight.shape[2]
+    _check(x, 5, weight.shape[1], weight, window.layer, basis.shape[1], order)
+    window.check(x)
+    table = slot_table(window.group, seen // order).to(weight.device) if table is None else table
+    kernels = weight.index_select(2, table.reshape(-1)).unflatten(2, table.shape)
+    pieces: list[tuple[Tensor, Tensor]] = []
+    for first in range(0, basis.shape[1], order):
+        maps = x[:, :, first : first + seen]
+        pieces.append((maps.flatten(1, 2), kernels[:, :, :, : maps.shape[2]]))
+    return _at_all_scales(pieces, bias, basis, windows, window)
+
+
+def slot_table(group: PlanarGroup, extent: int) -> Int[Tensor, "order seen"]:
+    """Which part of a kernel an output in orientation h sees of a slot: ``table[h, e * order + h'] = e * order +
+    h^-1 h'``.
+    """
+    slots = torch.from_numpy(group.table[group.inverses])
+    return torch.cat([slots + e * group.order for e in range(extent)], 1)
 
 
 def scale_space_conv2d(
@@ -113,12 +138,50 @@ def scale_space_conv2d(
     return torch.stack(maps, 2)
 
 
-def _kernel(x: Tensor, weight: Tensor, basis: Tensor, s: int, window: int) -> Float[Tensor, "out seen window window"]:
-    """The kernel at scale s, without the zeros around it."""
-    border = (basis.shape[-1] - window) // 2
-    functions = basis[:, s, border : border + window, border : border + window].to(weight)
-    with without_autocast(x):
-        return torch.einsum("ocef,fhw->ocehw", weight, functions).flatten(1, 2)
+class _Window(NamedTuple):
+    """Where the kernels of a layer lie: the largest has ``size`` taps a side, and all have the same centres."""
+
+    layer: str
+    group: PlanarGroup
+    size: int
+    stride: int
+    padding: int
+    strict: bool
+
+    def check(self, x: Tensor) -> None:
+        """Check that the largest kernel fits, and that it is centred."""
+        if min(x.shape[-2:]) + 2 * self.padding < self.size:
+            raise ShapeError(
+                f"{self.layer}: input of {x.shape[-2]} x {x.shape[-1]} with padding={self.padding} is smaller than the "
+                f"kernel of {self.size}: use more padding, a smaller kernel_size or a larger input"
+            )
+        if self.strict:
+            height_width = x.shape[-2], x.shape[-1]
+            options = [(n, n) for n in (self.size, self.stride, self.padding)]
+            check_grid(self.layer, self.group, height_width, *options, odd=True)
+
+
+def _at_all_scales(
+    pieces: Sequence[tuple[Tensor, Tensor]],
+    bias: Tensor | None,
+    basis: Tensor,
+    windows: Sequence[int] | None,
+    window: _Window,
+) -> Float[Tensor, "batch out_channels slots h w"]:
+    """Convolve, for every scale, what is seen there with its kernels ``[out, in, order or 1, slots, functions]``."""
+    order, size = window.group.order, window.size
+    bias = None if bias is None else bias.repeat_interleave(order)
+    maps: list[Tensor] = []
+    for s, (x, kernels) in enumerate(pieces):
+        taps = size if windows is None else windows[s]
+        border = (size - taps) // 2
+        inner = slice(border, border + taps)
+        with without_autocast(x):
+            functions = basis[:, s * order : (s + 1) * order, inner, inner].to(kernels)
+            bank = torch.einsum("ocgsf,fghw->ogcshw", kernels, functions).flatten(2, 3).flatten(0, 1)
+        y = _convolve(x, bank, bias, size, window.stride, window.padding)
+        maps.append(y.unflatten(1, (-1, order)))
+    return torch.cat(maps, 2)
 
 
 def _convolve(
@@ -131,18 +194,13 @@ def _convolve(
     return F.conv2d(x, kernel, bias, stride=stride, padding=max(border, 0))
 
 
-def _check(x: Tensor, ndim: int, channels: int, weight: Tensor, layer: str, scales: int | None = None) -> None:
-    if x.ndim != ndim or x.shape[1] != channels or (scales is not None and x.shape[2] != scales):
-        middle = "" if ndim == 4 else "scale, " if scales is None else f"{scales} scale(s), "
+def _check(
+    x: Tensor, ndim: int, channels: int, weight: Tensor, layer: str, slots: int | None = None, order: int = 1
+) -> None:
+    if x.ndim != ndim or x.shape[1] != channels or (slots is not None and x.shape[2] != slots):
+        middle = "" if ndim == 4 else "scale, " if slots is None else f"{slots // order} scale(s), "
+        middle = middle if order == 1 else f"{slots} slot(s), one for each scale and element of the group, "
         raise ShapeError(
             f"{layer}: input has shape {tuple(x.shape)}; needs [batch, {channels} channel(s), {middle}height, width]"
         )
     check_dtypes(x, weight, layer)
-
-
-def _check_room(x: Tensor, size: int, padding: int, layer: str) -> None:
-    if min(x.shape[-2:]) + 2 * padding < size:
-        raise ShapeError(
-            f"{layer}: input of {x.shape[-2]} x {x.shape[-1]} with padding={padding} is smaller than the kernel of "
-            f"{size}: use more padding, a smaller kernel_size or a larger input"
-        )
