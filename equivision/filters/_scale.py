@@ -95,7 +95,7 @@ class ScaleBasis:
         Returns:
             ``[functions, slots, kernel_size, kernel_size]``, float64, read-only, computed once for equal arguments.
             Slot ``s * order + g`` holds ``scale^-2 psi(g^-1 p / scale)`` of scale number s. Each function has norm 1 at
-            the smallest scale, unmoved.
+            the smallest scale, unmoved; one that vanishes there, as on a window of one tap, at the largest.
 
         Equivariance: nothing is interpolated; what quarter turns do is exact to 1e-12.
 
@@ -115,7 +115,8 @@ def _sample(basis: ScaleBasis, kernel_size: int, scales: tuple[float, ...], grou
         values = (_moved(basis, kernel_size, scale, reach, group, g) for g in range(group.order))
         drawn += [one * inside / scale**2 for one in values]
     functions = np.stack(drawn, axis=1)
-    norms = np.linalg.norm(functions[:, 0], axis=-1)
+    smallest, largest = (np.linalg.norm(functions[:, s], axis=-1) for s in (0, -group.order))
+    norms = np.where(smallest > _TIE * largest, smallest, largest)
     functions = functions / np.maximum(norms, np.finfo(np.float64).tiny)[:, None, None]
     functions = functions.reshape(*functions.shape[:2], kernel_size, kernel_size)
     functions.setflags(write=False)

@@ -4,15 +4,17 @@ from equivision.nn import GroupPool
 
 
 class ScalePool(GroupPool):
-    """Pool over the axis of scales: what is left no longer depends on the size of each feature.
+    """Pool over the axis of scales and orientations: what is left depends on neither of each feature.
+
+    For the scales alone, ``x.unflatten(2, (scales, order)).amax(2)`` leaves a feature map on the group.
 
     Args:
         mode: ``"max"``, ``"mean"`` or ``"norm"``.
 
     Shape:
-        ``[B, C, S, H, W]`` to ``[B, C, H, W]``; ``[B, C, S]`` to ``[B, C]``.
+        ``[B, C, S, H, W]`` to ``[B, C, H, W]``; ``[B, C, S]`` to ``[B, C]``; likewise with ``S * order`` slots.
 
-    Equivariance: exact under shifts along the scales that lose nothing at the ends.
+    Equivariance: exact under the group, and under shifts along the scales that lose nothing at the ends.
 
     Raises:
         ConfigError: unknown mode.

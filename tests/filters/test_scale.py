@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from equivision.errors import ConfigError
-from equivision.filters import HermiteBasis, LogPolarBasis, ScaleBasis, discrete_gaussian, scale_windows
+from equivision.filters import HermiteBasis, LogPolarBasis, ScaleBasis, discrete_gaussian, grid_action, scale_windows
+from equivision.groups import dihedral
 
 BASES = [HermiteBasis(), HermiteBasis(2, (1.0, 0.5), 9), HermiteBasis.type_b(49), LogPolarBasis(), LogPolarBasis(3)]
 
@@ -55,6 +56,25 @@ def test_functions_at_twice_the_scale_are_the_same_at_twice_the_place(basis: Sca
     inner = drawn[:, 0, 10:31, 10:31]
     error = np.linalg.norm(4 * every_second - inner) / np.linalg.norm(inner)
     assert error < (1e-12 if basis.points == 1 else 0.25)
+
+
+@pytest.mark.parametrize("basis", BASES, ids=repr)
+def test_what_the_grid_has_moves_taps_and_the_rest_is_drawn(basis: ScaleBasis) -> None:
+    group, scales = dihedral(8), (2.0, 3.0)
+    drawn = basis.sample(11, scales, group).reshape(-1, 2, 16, 11, 11)
+    np.testing.assert_array_equal(drawn[:, :, 0], basis.sample(11, scales))
+    for k in (group.element(f, 2 * r) for f in range(2) for r in range(4)):
+        for g in range(16):
+            moved = grid_action(drawn[:, :, g], dihedral(4), dihedral(4).element(k // 8, k % 8 // 2))
+            np.testing.assert_allclose(drawn[:, :, group.product(k, g)], moved, rtol=0, atol=1e-12)
+    assert min(np.abs(drawn[:, :, 1] - drawn[:, :, g]).max() for g in (0, 2, 3)) > 0.1
+
+
+def test_a_function_that_vanishes_at_the_smallest_scale_has_norm_1_at_the_largest() -> None:
+    drawn = HermiteBasis(1).sample(3, (1.0, 2.0))
+    assert not drawn[1:, 0].any()
+    np.testing.assert_allclose(np.linalg.norm(drawn[1:, 1].reshape(2, -1), axis=1), 1, rtol=1e-12)
+    assert np.isfinite(LogPolarBasis().sample(1, (1.0,))).all()
 
 
 def test_log_polar_functions_are_steered_by_scale() -> None:

@@ -18,6 +18,7 @@ from equivision.scale import (
     ScaleSpaceLift,
     ScaleSteerableConv2d,
     scale_error,
+    similitude_errors,
 )
 from equivision.testing import (
     assert_backward_twice,
@@ -35,15 +36,23 @@ from equivision.testing import (
 
 ROOT = 2**0.5
 SCALES = tuple(1.5 * ROOT**i for i in range(5))
-#: A layer of each kind, small, with the axes of its input.
-LAYERS: dict[str, tuple[Any, bool]] = {
-    "lift": (lambda: ScaleLiftConv2d(2, 3, 5, scales=(1.0, 2.0), padding=1), False),
-    "conv": (lambda: ScaleConv2d(2, 3, 5, scales=(1.0, 2.0), extent=2, padding="same"), True),
-    "steerable": (lambda: ScaleSteerableConv2d(2, 3, 5, scales=(3.0, 5.0), basis=LogPolarBasis(2), stride=2), False),
-    "scalar": (lambda: ScaleSteerableConv2d(2, 3, 5, scales=(1.0, 2.0), basis=HermiteBasis(2), bias=False), False),
-    "space lift": (lambda: ScaleSpaceLift(2, zero_scale=0.5), False),
-    "space conv": (lambda: ScaleSpaceConv2d(2, 3, 3, extent=2), True),
-    "pool": (lambda: ScalePool("norm"), True),
+#: A layer of each kind, small, with the slots of its input; 0 for an image.
+LAYERS: dict[str, tuple[Any, int]] = {
+    "lift": (lambda: ScaleLiftConv2d(2, 3, 5, scales=(1.0, 2.0), padding=1), 0),
+    "conv": (lambda: ScaleConv2d(2, 3, 5, scales=(1.0, 2.0), extent=2, padding="same"), 2),
+    "turned lift": (
+        lambda: ScaleLiftConv2d(2, 2, 5, scales=(1.0, 2.0), group="C3", basis=HermiteBasis(2), stride=2, strict=False),
+        0,
+    ),
+    "turned conv": (
+        lambda: ScaleConv2d(2, 2, 5, scales=(1.5, 2.0), group="D2", basis=HermiteBasis(2), extent=2, padding="same"),
+        8,
+    ),
+    "steerable": (lambda: ScaleSteerableConv2d(2, 3, 5, scales=(3.0, 5.0), basis=LogPolarBasis(2), stride=2), 0),
+    "scalar": (lambda: ScaleSteerableConv2d(2, 3, 5, scales=(1.0, 2.0), basis=HermiteBasis(2), bias=False), 0),
+    "space lift": (lambda: ScaleSpaceLift(2, zero_scale=0.5), 0),
+    "space conv": (lambda: ScaleSpaceConv2d(2, 3, 3, extent=2), 2),
+    "pool": (lambda: ScalePool("norm"), 2),
 }
 PARAMETRIC = [name for name in LAYERS if name not in ("space lift", "pool")]
 
@@ -53,7 +62,8 @@ def layer(name: str) -> nn.Module:
 
 
 def input_of(name: str, size: tuple[int, int] = (7, 6)) -> Tensor:
-    return random_input(4, size).unflatten(1, (2, 2)) if LAYERS[name][1] else random_input(2, size)
+    slots = LAYERS[name][1]
+    return random_input(2 * slots, size).unflatten(1, (2, slots)) if slots else random_input(2, size)
 
 
 def smooth(size: int, channels: int = 1) -> Tensor:
@@ -142,7 +152,7 @@ def test_translations_are_exact(name: str) -> None:
     net, x = layer(name), torch.zeros_like(input_of(name, (24, 24)))
     x[..., 8:15, 8:14] = input_of(name)
     moved, expected = net(x.roll((2, 4), (-2, -1))), net(x)
-    step = 2 if name == "steerable" else 1
+    step = 2 if name in ("steerable", "turned lift") else 1
     expected = expected.roll((2 // step, 4 // step), (-2, -1))
     inner = (..., slice(4 // step, -4 // step), slice(5 // step, -5 // step))
     assert float((moved - expected)[inner].abs().max()) < 1e-12
@@ -174,7 +184,7 @@ def test_compile(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_repr(name: str) -> None:
-    names = {**vars(ev.scale), "HermiteBasis": HermiteBasis, "LogPolarBasis": LogPolarBasis}
+    names = {**vars(ev.scale), **vars(ev.groups), "HermiteBasis": HermiteBasis, "LogPolarBasis": LogPolarBasis}
     assert_repr(LAYERS[name][0](), names)
 
 
@@ -259,6 +269,7 @@ class TestErrors:
 
     def test_inputs(self) -> None:
         lift, conv = ScaleLiftConv2d(1, 2, 5, scales=(1.0, 2.0)), ScaleConv2d(2, 2, 5, scales=(1.0, 2.0))
+        turned = ScaleConv2d(2, 2, 5, scales=(1.0, 2.0), group="C4")
         space = ScaleSpaceConv2d(1, 2, 3)
         for net, x, message in (
             (lift, torch.zeros(1, 2, 9, 9), r"ScaleLiftConv2d: input has shape \(1, 2, 9, 9\); needs \[batch, 1 chan"),
@@ -269,6 +280,7 @@ class TestErrors:
             ),
             (lift, torch.zeros(1, 1, 9, 9).double(), "ScaleLiftConv2d: input has dtype torch.float64"),
             (conv, torch.zeros(1, 2, 3, 9, 9), r"ScaleConv2d: .* needs \[batch, 2 channel\(s\), 2 scale\(s\), height"),
+            (turned, torch.zeros(1, 2, 2, 9, 9), r"needs \[batch, 2 channel\(s\), 8 slot\(s\), one for each scale and"),
             (conv, torch.zeros(1, 2, 2, 4, 9), "ScaleConv2d: input of 4 x 9 with padding=0 is smaller than the kernel"),
             (space, torch.zeros(1, 1, 9, 9), r"ScaleSpaceConv2d: .* needs \[batch, 1 channel\(s\), scale, height"),
             (ScaleSpaceLift(2), torch.zeros(1, 9, 9), r"ScaleSpaceLift: input has shape \(1, 9, 9\); needs \[batch, c"),
@@ -291,3 +303,9 @@ class TestErrors:
             scale_error(lift, x, factor=2.0, steps=2)
         with pytest.raises(ConfigError, match="margin=5: of maps of 9x9 nothing is left"):
             scale_error(lift, x, factor=2.0, margin=5)
+        with pytest.raises(ShapeError, match=r"2 slot\(s\) are no number of scales times the 4 elements of C4"):
+            scale_error(lift, x, factor=2.0, group="C4")
+        with pytest.raises(ConfigError, match="ratio=1: give a number of more than 1"):
+            similitude_errors(lift, x, factors=[1], degrees=[0], ratio=1)
+        with pytest.raises(ConfigError, match=r"steps=2: with 2 scale\(s\) no slot is left to compare"):
+            similitude_errors(lift, x, factors=[4.5], degrees=[0], ratio=2.0)
