@@ -27,6 +27,7 @@ from _permutation import pair_orbits
 from _redundancy import redundancy
 from _scale import scale_shift
 from _scaling import scaling_backward, scaling_forward
+from _similitude import error_by_pose
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
 from _wallpaper import orbits
 
@@ -345,6 +346,7 @@ FIGURES = (
     pair_orbits,
     moved_taps,
     frames_and_fibres,
+    error_by_pose,
 )
 
 
