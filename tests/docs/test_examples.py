@@ -106,6 +106,14 @@ def test_gauge(tmp_path: Path) -> None:
     assert gauge[3] < 1e-12
 
 
+def test_similitude(tmp_path: Path) -> None:
+    """Features on turns and scales know more of the moved pictures than those on either, and these than neither."""
+    lines = run([str(ROOT / "examples/similitude.py"), "24"], tmp_path).splitlines()
+    percent = {line.split(":")[0]: int(line.split("%")[0].split()[-1]) for line in lines}
+    assert percent["turns and scales"] > 40 > 30 > max(percent["turns"], percent["scales"])
+    assert percent["neither"] < 15
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed
