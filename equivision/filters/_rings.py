@@ -67,10 +67,24 @@ def rings(size: int, profile: Profile, cutoff: float) -> Rings:
         profiles = (np.abs(radius - radii[:, None]) < 1e-6).astype(np.float64)
         highest = tuple(int(n) if r else 0 for r, n in zip(radii, profiles.sum(axis=1), strict=True))
     else:
-        radii = np.arange((size + 1) // 2, dtype=np.float64) + (0.0 if size % 2 else 0.5)
-        profiles = _gaussian(radius, radii) if profile == "gaussian" else cubic_spline(radius - radii[:, None])
-        highest = tuple(int(cutoff * r + _TIE) for r in radii)
+        profiles = profiles_at(radius, size, profile)
+        highest = highest_of(size, cutoff)
     return Rings(phi, profiles, np.where(radius > _TIE, profiles, 0.0), highest)
+
+
+def profiles_at(radius: FloatArray, size: int, profile: Profile) -> FloatArray:
+    """The rings of a kernel with ``size`` taps a side, ``"gaussian"`` or ``"bspline"``, at any radii: ``[rings, n]``."""
+    radii = _radii(size)
+    return _gaussian(radius, radii) if profile == "gaussian" else cubic_spline(radius - radii[:, None])
+
+
+def highest_of(size: int, cutoff: float) -> tuple[int, ...]:
+    """The largest frequency of every ring."""
+    return tuple(int(cutoff * r + _TIE) for r in _radii(size))
+
+
+def _radii(size: int) -> FloatArray:
+    return np.arange((size + 1) // 2, dtype=np.float64) + (0.0 if size % 2 else 0.5)
 
 
 def _gaussian(radius: FloatArray, radii: FloatArray) -> FloatArray:

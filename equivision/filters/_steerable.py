@@ -156,7 +156,7 @@ def moved_functions(group: PlanarGroup, size: int, profile: Profile = "gaussian"
     ring = rings(size, profile, cutoff)
     names = functions_of(ring)
     plain = [ring.function(*name) for name in names]
-    chosen = _independent(plain)
+    chosen = independent(plain)
     moved = np.empty((group.order, size * size, len(chosen)))
     for g in range(group.order):
         flips, _ = group.split(g)
@@ -180,11 +180,11 @@ def _between(
         for q, highest in enumerate(ring.highest)
         if harmonic.frequency <= highest
     ]
-    chosen = [sampled[n] / np.linalg.norm(sampled[n]) for n in _independent([one.reshape(-1) for one in sampled])]
+    chosen = [sampled[n] / np.linalg.norm(sampled[n]) for n in independent([one.reshape(-1) for one in sampled])]
     return np.array(chosen).reshape(len(chosen), *shape)
 
 
-def _independent(vectors: list[FloatArray]) -> list[int]:
+def independent(vectors: list[FloatArray]) -> list[int]:
     """Which vectors are not nearly zero, nor sums of chosen ones before them."""
     norms = [float(np.linalg.norm(vector)) for vector in vectors]
     least = max(_DEPENDENT * max(norms, default=0.0), 1e-9)

@@ -81,13 +81,13 @@ class FilterLayout(NamedTuple):
     Attributes:
         parts: one for each pair of types, those of the first type of the output first.
         columns: number of types of the input.
-        kernel_size: taps of a side.
+        taps: of the kernels, along every axis.
         sorts: whether channels of the output, of the input, do not stand sorted by type.
     """
 
     parts: tuple[Part, ...]
     columns: int
-    kernel_size: int
+    taps: tuple[int, ...]
     sorts: tuple[bool, bool]
 
     @property
@@ -115,24 +115,36 @@ def filter_layout(
     in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
 ) -> FilterLayout:
     """The layout of the weights; arguments as in :func:`equivision.filters.kernel_basis`."""
+    plans = _plans(in_rep, out_rep, kernel_size, profile, cutoff)
+    return layout_of(in_rep, out_rep, plans, (kernel_size, kernel_size))
+
+
+def layout_of(
+    in_rep: Representation, out_rep: Representation, plans: Sequence[Sequence[Plan]], taps: tuple[int, ...]
+) -> FilterLayout:
+    """The layout of weights by their plans, a row for every type of the output, one for every type of the input."""
     into, out = fields_of(in_rep), fields_of(out_rep)
     counts = [count for _, count in into.types]
     parts = []
-    for (_, rows), plans in zip(out.types, _plans(in_rep, out_rep, kernel_size, profile, cutoff), strict=True):
-        fan_in = sum(count * plan.size for count, plan in zip(counts, plans, strict=True))
+    for (_, rows), row in zip(out.types, plans, strict=True):
+        fan_in = sum(count * plan.size for count, plan in zip(counts, row, strict=True))
         parts += [
             Part((rows, count), plan.size, fan_in, isinstance(plan, RegularPlan))
-            for count, plan in zip(counts, plans, strict=True)
+            for count, plan in zip(counts, row, strict=True)
         ]
-    return FilterLayout(tuple(parts), len(counts), kernel_size, (out.order is not None, into.order is not None))
+    return FilterLayout(tuple(parts), len(counts), taps, (out.order is not None, into.order is not None))
 
 
 def filter_tables(
     in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
 ) -> list[Tables]:
     """The arrays of all plans as tensors, in float64 or as whole numbers; last, where sorted channels go."""
-    rows = _plans(in_rep, out_rep, kernel_size, profile, cutoff)
-    tables = [tuple(torch.from_numpy(array.copy()) for array in plan[1:]) for plans in rows for plan in plans]
+    return tables_of(in_rep, out_rep, _plans(in_rep, out_rep, kernel_size, profile, cutoff))
+
+
+def tables_of(in_rep: Representation, out_rep: Representation, plans: Sequence[Sequence[Plan]]) -> list[Tables]:
+    """The same for any plans."""
+    tables = [tuple(torch.from_numpy(array.copy()) for array in plan[1:]) for row in plans for plan in row]
     orders = (fields_of(out_rep).order or (), fields_of(in_rep).order or ())
     return [*tables, tuple(torch.tensor(order, dtype=torch.int64) for order in orders)]
 
@@ -182,7 +194,7 @@ def expand_filters(weight: Tensor, layout: FilterLayout, tables: Sequence[Tables
         bank = _joined(rows, 0)
         for axis, sorts in enumerate(layout.sorts):
             bank = bank.index_select(axis, tables[-1][axis]) if sorts else bank
-        return bank.unflatten(-1, (layout.kernel_size, layout.kernel_size))
+        return bank.unflatten(-1, layout.taps)
 
 
 def _joined(tensors: list[Tensor], axis: int) -> Tensor:

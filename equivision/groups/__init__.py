@@ -1,4 +1,4 @@
-"""Groups: tables, subgroups, cosets, homomorphisms of finite ones; SO(2) and O(2); the point groups of space;
+"""Groups: tables, subgroups, cosets, homomorphisms of finite ones; SO(2), O(2), SO(3), O(3); the point groups of space;
 permutations. NumPy only.
 """
 
@@ -10,6 +10,7 @@ from equivision.groups._homomorphism import homomorphisms as homomorphisms
 from equivision.groups._homomorphism import inclusion as inclusion
 from equivision.groups._orthogonal import OrthogonalGroup as OrthogonalGroup
 from equivision.groups._orthogonal import PlaneGroup as PlaneGroup
+from equivision.groups._orthogonal import SpaceOrthogonalGroup as SpaceOrthogonalGroup
 from equivision.groups._orthogonal import orthogonal as orthogonal
 from equivision.groups._orthogonal import special_orthogonal as special_orthogonal
 from equivision.groups._parse import parse as parse

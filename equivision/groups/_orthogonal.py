@@ -1,15 +1,18 @@
-"""The continuous groups that fix a point of the plane: SO(2), all rotations, and O(2), all reflections too."""
+"""The continuous groups that fix a point: SO(2) and SO(3), all rotations; O(2) and O(3), all reflections too."""
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from equivision.errors import GroupMismatchError
 from equivision.groups._base import Group
 from equivision.groups._planar import PlanarGroup
+
+#: How far a matrix may be from orthogonal.
+_ORTHOGONAL = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,19 +103,93 @@ class OrthogonalGroup(Group):
 PlaneGroup = PlanarGroup | OrthogonalGroup
 
 
-def special_orthogonal() -> OrthogonalGroup:
-    """SO(2): all rotations of the plane.
+@dataclass(frozen=True, repr=False)
+class SpaceOrthogonalGroup(Group):
+    """SO(3) or O(3). Build it with ``special_orthogonal(3)`` or ``orthogonal(3)``.
+
+    An element is an orthogonal 3x3 matrix in coordinates (x, y, z). SO(3) holds every crystal class without
+    reflections, O(3) all of them.
+
+    Attributes:
+        reflections: whether the group holds what reverses handedness too (O(3)).
+    """
+
+    reflections: bool
+
+    @property
+    def name(self) -> str:
+        return "O3" if self.reflections else "SO3"
+
+    def __repr__(self) -> str:
+        return "orthogonal(3)" if self.reflections else "special_orthogonal(3)"
+
+    @property
+    def order(self) -> int:
+        """Raises GroupMismatchError: there are infinitely many elements."""
+        raise GroupMismatchError(
+            f"{self.name} has infinitely many elements: use one of its finite subgroups, such as "
+            f"{'full_octahedral()' if self.reflections else 'octahedral()'}"
+        )
+
+    def check_element(self, g: ArrayLike) -> NDArray[np.float64]:
+        """Return ``g`` as an array if it is an element, else raise GroupMismatchError."""
+        matrix = np.asarray(g, dtype=np.float64)
+        if matrix.shape != (3, 3) or not np.abs(matrix @ matrix.T - np.eye(3)).max() < _ORTHOGONAL:
+            raise GroupMismatchError(f"element g={g!r} is not in {self.name}: elements are orthogonal 3x3 matrices")
+        if not self.reflections and np.linalg.det(matrix) < 0:
+            raise GroupMismatchError(f"element g={g!r} is not in SO3: it reverses handedness, as only those of O3 may")
+        return matrix
+
+    def product(self, g: ArrayLike, h: ArrayLike) -> NDArray[np.float64]:
+        """The product gh: as transformations, first h and then g.
+
+        >>> orthogonal(3).product(-np.eye(3), -np.eye(3)).diagonal().tolist()
+        [1.0, 1.0, 1.0]
+        """
+        return self.check_element(g) @ self.check_element(h)
+
+    def inverse(self, g: ArrayLike) -> NDArray[np.float64]:
+        """The element that undoes g."""
+        return self.check_element(g).T
+
+
+@overload
+def special_orthogonal(dimension: Literal[2] = 2) -> OrthogonalGroup: ...
+@overload
+def special_orthogonal(dimension: Literal[3]) -> SpaceOrthogonalGroup: ...
+def special_orthogonal(dimension: int = 2) -> OrthogonalGroup | SpaceOrthogonalGroup:
+    """SO(2): all rotations of the plane; or SO(3): all rotations of space.
+
+    Raises:
+        GroupMismatchError: the dimension is neither 2 nor 3.
 
     >>> special_orthogonal().inverse((0, 30.0))
     (0, 330.0)
+    >>> special_orthogonal(3).name
+    'SO3'
     """
-    return OrthogonalGroup(reflections=False)
+    return _orthogonal(dimension, reflections=False)
 
 
-def orthogonal() -> OrthogonalGroup:
-    """O(2): all rotations and reflections of the plane.
+@overload
+def orthogonal(dimension: Literal[2] = 2) -> OrthogonalGroup: ...
+@overload
+def orthogonal(dimension: Literal[3]) -> SpaceOrthogonalGroup: ...
+def orthogonal(dimension: int = 2) -> OrthogonalGroup | SpaceOrthogonalGroup:
+    """O(2): all rotations and reflections of the plane; or O(3): those of space.
 
-    >>> orthogonal().name
-    'O2'
+    Raises:
+        GroupMismatchError: the dimension is neither 2 nor 3.
+
+    >>> orthogonal().name, orthogonal(3).name
+    ('O2', 'O3')
     """
-    return OrthogonalGroup(reflections=True)
+    return _orthogonal(dimension, reflections=True)
+
+
+def _orthogonal(dimension: int, *, reflections: bool) -> OrthogonalGroup | SpaceOrthogonalGroup:
+    if dimension == 2:
+        return OrthogonalGroup(reflections)
+    if dimension == 3:
+        return SpaceOrthogonalGroup(reflections)
+    raise GroupMismatchError(f"dimension={dimension!r}: give 2 for the plane, or 3 for space")

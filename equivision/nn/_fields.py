@@ -30,11 +30,19 @@ class FieldModule(nn.Module):
 
     def __init__(self, rep: Representation | str, group: PlaneGroup | str | None) -> None:
         super().__init__()
-        self.rep = representation("rep", rep, group)
+        self.rep = self._read(rep, group)
         self.in_rep = self.out_rep = self.rep
         self._channels = self.rep.size  # looked up once: torch.compile does not go through representations
         self._runs = tuple((count, field.size) for field, count in runs_of(self.rep))
         self._plain = tuple(is_plain(field) for field, _ in runs_of(self.rep))
+
+    def _read(self, rep: Representation | str, group: PlaneGroup | str | None) -> Representation:
+        """The representation, given as one or by its name."""
+        return representation("rep", rep, group)
+
+    def _trivial(self) -> Representation:
+        """The trivial representation."""
+        return trivial(self.group)
 
     @property
     def group(self) -> PlaneGroup:
@@ -153,7 +161,7 @@ class GatedNonlinearity(FieldModule):
     def __init__(self, rep: Representation | str, *, group: PlaneGroup | str | None = None) -> None:
         super().__init__(rep, group)
         gates = sum(not is_plain(field) for field in self.rep.fields)
-        self.in_rep = self.rep + gates * trivial(self.group) if gates else self.rep
+        self.in_rep = self.rep + gates * self._trivial() if gates else self.rep
 
     def forward(self, x: Maps) -> Float[Tensor, "batch fields height width"]:
         """Scale every field."""
@@ -281,7 +289,7 @@ class InvariantMap(FieldModule):
         if mode not in self._modes:
             raise ConfigError(f"mode={mode!r} is not known: choose one of {', '.join(self._modes)}")
         self.mode = mode
-        self.out_rep = len(self.rep.fields) * trivial(self.group)
+        self.out_rep = len(self.rep.fields) * self._trivial()
         self._reduce = tuple(
             "same" if is_plain(field) else mode if field.is_permutation else "norm" for field, _ in runs_of(self.rep)
         )

@@ -58,6 +58,10 @@ class Representation(ABC):
         """The matrix of an element of a continuous group, ``[size, size]``."""
         raise GroupMismatchError(f"{self!r} is a representation of {self.group.name}, which is not continuous")
 
+    def _invariants(self) -> FloatArray | None:
+        """The vectors that no element moves, as orthonormal rows, where they are known without decomposing."""
+        return None
+
     @property
     def matrices(self) -> FloatArray:
         """The matrices of all elements, ``[order, size, size]`` (read-only, computed once for equal values).

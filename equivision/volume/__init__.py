@@ -16,3 +16,13 @@ from equivision.volume._functional import max_pool3d as max_pool3d
 from equivision.volume._functional import project_conv3d as project_conv3d
 from equivision.volume._pool import AvgPool3d as AvgPool3d
 from equivision.volume._pool import MaxPool3d as MaxPool3d
+from equivision.volume._fields import SphericalBatchNorm3d as SphericalBatchNorm3d
+from equivision.volume._fields import SphericalGate as SphericalGate
+from equivision.volume._fields import SphericalInvariants as SphericalInvariants
+from equivision.volume._fields import SphericalNormReLU as SphericalNormReLU
+from equivision.volume._irreps import SphericalIrrep as SphericalIrrep
+from equivision.volume._irreps import spherical_irrep as spherical_irrep
+from equivision.volume._irreps import spherical_rep as spherical_rep
+from equivision.volume._spherical import SphericalConv3d as SphericalConv3d
+from equivision.volume._wigner import spherical_harmonics as spherical_harmonics
+from equivision.volume._wigner import wigner_d as wigner_d
