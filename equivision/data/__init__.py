@@ -45,6 +45,8 @@ from equivision.data._oriented import oriented_shapes as oriented_shapes
 from equivision.data._parquet import find_parquet as find_parquet
 from equivision.data._parquet import read_parquet as read_parquet
 from equivision.data._pictures import read_picture as read_picture
+from equivision.data._polycrystals import Polycrystals as Polycrystals
+from equivision.data._polycrystals import polycrystals as polycrystals
 from equivision.data._root import data_folder as data_folder
 from equivision.data._sensors import odd_sensors as odd_sensors
 from equivision.data._sensors import sensor_sets as sensor_sets

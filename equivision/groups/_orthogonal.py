@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from equivision.errors import GroupMismatchError
 from equivision.groups._base import Group
 from equivision.groups._planar import PlanarGroup
+from equivision.groups._point import PointGroup
 
 #: How far a matrix may be from orthogonal.
 _ORTHOGONAL = 1e-6
@@ -151,6 +152,15 @@ class SpaceOrthogonalGroup(Group):
     def inverse(self, g: ArrayLike) -> NDArray[np.float64]:
         """The element that undoes g."""
         return self.check_element(g).T
+
+    def contains(self, group: PointGroup) -> bool:
+        """Whether a point group is inside.
+
+        >>> from equivision.groups import full_octahedral, octahedral
+        >>> special_orthogonal(3).contains(octahedral()), special_orthogonal(3).contains(full_octahedral())
+        (True, False)
+        """
+        return self.reflections or group.is_chiral
 
 
 @overload

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equivision.errors import GroupMismatchError, ShapeError
-from equivision.groups import FiniteGroup, Homomorphism, OrthogonalGroup, PlanarGroup, inclusion
+from equivision.groups import (
+    FiniteGroup,
+    Homomorphism,
+    OrthogonalGroup,
+    PlanarGroup,
+    PointGroup,
+    SpaceOrthogonalGroup,
+    inclusion,
+)
 from equivision.reps._base import Composite, DirectSum, FloatArray, Representation, bracketed
 from equivision.reps._irreps import irreps
 from equivision.reps._lines import band_limit, irrep_of_line, line_of
@@ -111,12 +119,12 @@ class ChangedBasis(Composite):
         return isinstance(self.group, FiniteGroup) and super().is_permutation
 
 
-def restricted(rho: Representation, to: PlanarGroup | Homomorphism) -> Representation:
+def restricted(rho: Representation, to: PlanarGroup | PointGroup | Homomorphism) -> Representation:
     """A representation of a group, read as one of a smaller group; the same space, fewer matrices.
 
     Args:
-        rho: representation of G, which may be SO(2) or O(2).
-        to: a planar subgroup of G, or any homomorphism ``H -> G``.
+        rho: representation of G, which may be SO(2) or O(2), SO(3) or O(3).
+        to: a planar subgroup of G, a point group in SO(3) or O(3), or any homomorphism ``H -> G``.
 
     Raises:
         GroupMismatchError: G does not contain the subgroup, or the homomorphism does not end in G.
@@ -132,6 +140,12 @@ def restricted(rho: Representation, to: PlanarGroup | Homomorphism) -> Represent
         if not isinstance(to, PlanarGroup) or not rho.group.contains(to):
             raise GroupMismatchError(f"to={to!r} is not a finite subgroup of {rho.group.name}: use C_n or D_n in it")
         return RestrictedToFinite(to, rho)
+    if isinstance(rho.group, SpaceOrthogonalGroup):
+        if not isinstance(to, PointGroup) or not rho.group.contains(to):
+            raise GroupMismatchError(f"to={to!r} is not a point group in {rho.group.name}: use one, such as octahedral()")
+        return RestrictedToFinite(to, rho)
+    if isinstance(to, PointGroup):
+        raise GroupMismatchError(f"to={to!r}: {rho!r} is a representation of {rho.group.name}; give a Homomorphism")
     along = to if isinstance(to, Homomorphism) else inclusion(to, _planar(rho))
     if along.target != rho.group:
         raise GroupMismatchError(f"to={along!r} ends in {along.target.name}; {rho!r} is one of {rho.group.name}")

@@ -1,11 +1,11 @@
-"""Representations of SO(2) and O(2), and their restriction to C_n and D_n."""
+"""Representations of SO(2) and O(2); restriction of them to C_n and D_n, and of SO(3) and O(3) to point groups."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from equivision.errors import GroupMismatchError
-from equivision.groups import OrthogonalGroup, PlanarGroup
+from equivision.groups import OrthogonalGroup, PlanarGroup, PointGroup
 from equivision.reps._base import FloatArray, Representation
 
 
@@ -68,9 +68,12 @@ class OrthogonalIrrep(Representation):
 
 @dataclass(frozen=True, repr=False)
 class RestrictedToFinite(Representation):
-    """A representation of SO(2) or O(2), read as one of C_n or D_n. Build it with :func:`restricted`."""
+    """A representation of SO(2) or O(2), read as one of C_n or D_n; or of SO(3) or O(3), as one of a point group.
 
-    group: PlanarGroup
+    Build it with :func:`restricted`.
+    """
+
+    group: PlanarGroup | PointGroup
     whole: Representation
 
     @property
@@ -85,7 +88,10 @@ class RestrictedToFinite(Representation):
         return f"restricted({self.whole!r}, {self.group!r})"
 
     def _build_matrices(self) -> FloatArray:
-        elements = ((self.group.split(g)[0], self.group.degrees(g)) for g in range(self.group.order))
+        group = self.group
+        if isinstance(group, PointGroup):
+            return np.stack([self.whole.matrix(matrix) for matrix in group.matrices])
+        elements = ((group.split(g)[0], group.degrees(g)) for g in range(group.order))
         return np.stack([self.whole.matrix(g) for g in elements])
 
 

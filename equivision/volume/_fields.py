@@ -24,7 +24,7 @@ class _OnVolumes(FieldModule):
     def _trivial(self) -> Representation:
         return SphericalIrrep(self.rep.group, 0)  # pyright: ignore[reportArgumentType]
 
-    def forward(self, x: Volumes) -> Volumes:
+    def forward(self, x: Volumes) -> Float[Tensor, "batch out_channels depth height width"]:
         """Apply the layer."""
         if x.ndim != 5:
             raise ShapeError(

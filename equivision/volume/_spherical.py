@@ -165,4 +165,7 @@ class SphericalConv3d(nn.Module):
         self, x: Float[Tensor, "batch in_channels depth height width"]
     ) -> Float[Tensor, "batch out_channels d h w"]:
         """Convolve."""
+        if self.padding_mode != "zeros":
+            x = nn.functional.pad(x, 6 * (self.padding,), mode=self.padding_mode)
+            return nn.functional.conv3d(x, self.filters(), self.channel_bias(), self.stride)
         return nn.functional.conv3d(x, self.filters(), self.channel_bias(), self.stride, self.padding)
