@@ -1,6 +1,5 @@
 """What the symmetry of a crystal leaves of spherical harmonics, and of orientations: allowed and forbidden features."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache, reduce
 from operator import add
@@ -50,19 +49,16 @@ def multiplicity(point_group: PointGroup | str, degree: int, parity: Parity | No
     (0, 1, 0)
     """
     group, odd = parse_point(point_group), _is_odd(degree, parity)
-    found = 0.0
-    for matrix in group.matrices:
-        sign = np.linalg.det(matrix)
-        angle = math.acos(float(np.clip((sign * np.trace(matrix) - 1) / 2, -1, 1)))
-        found += (-1.0 if odd and sign < 0 else 1.0) * _character(degree, angle)
-    return round(found / group.order)
+    signs = np.linalg.det(group.matrices).round()
+    angles = np.arccos(((signs * np.trace(group.matrices, axis1=1, axis2=2) - 1) / 2).clip(-1, 1))
+    return round(float((_characters(degree, angles) * (signs if odd else 1.0)).mean()))
 
 
-def _character(degree: int, angle: float) -> float:
-    """The trace of D^l of a rotation by an angle."""
-    if angle < 1e-6:
-        return 2 * degree + 1
-    return math.sin((degree + 0.5) * angle) / math.sin(angle / 2)
+def _characters(degree: int, angles: FloatArray) -> FloatArray:
+    """The traces of D^l of rotations by angles."""
+    still = angles < 1e-6
+    halves = np.where(still, 1.0, angles / 2)
+    return np.where(still, 2 * degree + 1, np.sin((2 * degree + 1) * halves) / np.sin(halves))
 
 
 def _is_odd(degree: int, parity: Parity | None) -> bool:
