@@ -256,8 +256,8 @@ def equivalent_orientations(
 
 
 def disorientation(
-    first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*batch 3 3"], point_group: PointGroup | str
-) -> Float[Tensor, "*batch"]:
+    first: Float[Tensor, "*#batch 3 3"], second: Float[Tensor, "*#batch 3 3"], point_group: PointGroup | str
+) -> Float[Tensor, "*angles"]:
     """The smallest angle, in radians, by which one crystal must turn to lie as another does.
 
     Args:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 import equivision as ev
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
-from equivision.functional import relative_error
+from equivision.functional import act, relative_error
 from equivision.groups import PointGroup, full_octahedral, octahedral
-from equivision.reps import Representation
+from equivision.reps import Representation, restricted
 from equivision.testing import (
     assert_backward_twice,
     assert_batch_independent,
@@ -80,7 +80,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "3x3x3": lambda: SphericalConv3d(FIELDS, FIELDS, 3, padding=1),
     "even": lambda: SphericalConv3d(FIELDS, "D0 + D3", 4, bias=False, padding=2, profile="bspline"),
     "wide": lambda: SphericalConv3d("D0", "D1 + D4", 5, padding="same", cutoff=2.0, padding_mode="replicate"),
-    "strided": lambda: SphericalConv3d(PARITIES, PARITIES, 3, stride=2),
+    "strided": lambda: SphericalConv3d(PARITIES, PARITIES, 3, stride=2, dilation=2, padding=2),
 }
 
 
@@ -93,6 +93,14 @@ def test_exact_under_what_moves_the_grid(name: str) -> None:
     for size in (5, 7) if name == "strided" else (5, 6):
         x = volume(layer.in_rep, size, batch=1)
         assert worst(layer, x, group, layer.in_rep, layer.out_rep) < 1e-12
+
+
+@torch.no_grad()
+def test_the_action_of_the_library() -> None:
+    group, rep = full_octahedral(), spherical_rep(PARITIES)
+    x, acts = volume(rep, 4, batch=1), restricted(rep, group)
+    for g in (7, 20, 31):
+        assert relative_error(act(x, g, group, acts), moved(x, group.matrix(g), rep)) < 1e-14
 
 
 @pytest.mark.parametrize("training", [False, True])
