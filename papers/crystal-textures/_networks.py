@@ -138,7 +138,7 @@ class Contestant:
         if not self.spherical:
             return Plain({quaternions: 4, zone: 4, axes: 9}.get(self.shown) or self.rep(point_group)[1], targets)
         name, _ = self.rep(point_group)
-        high = " + ".join(f"{count} D{degree}" for degree, count in {2: 8, 4: 6, 6: 4}.items())
+        high = " + ".join(f"{count} D{degree}" for degree, count in {2: 6, 4: 4, 6: 2}.items())
         return Spherical(name, high, targets)
 
     def rep(self, point_group: str) -> tuple[str, int]:
