@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
 from _chirality import readouts
+from _crystals import crystal_harmonics
 from _deformable import moved_taps
 from _errors import error_by_images, error_by_parameters
 from _gauge import frames_and_fibres
@@ -347,6 +348,7 @@ FIGURES = (
     moved_taps,
     frames_and_fibres,
     error_by_pose,
+    crystal_harmonics,
 )
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError, ShapeError
-from equivision.groups import PointGroup, parse_point
+from equivision.functional import act
+from equivision.groups import PointGroup, octahedral, parse_point
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,17 @@ class Polycrystals:
         chosen = rotations[(draws * len(rotations)).astype(int)].reshape(count, grains, 3, 3)
         again = self.orientations @ torch.from_numpy(chosen).to(self.orientations)
         return Polycrystals(self.grains, again, self.point_group)
+
+    def turned(self, g: int) -> "Polycrystals":
+        """The same samples, turned by element g of :func:`equivision.groups.octahedral`, one of 24 rotations.
+
+        Raises:
+            GroupMismatchError: there is no such element.
+        """
+        group = octahedral()
+        moved = act(self.grains[:, None], g, group)[:, 0]
+        turn = torch.from_numpy(group.matrix(g)).to(self.orientations)
+        return Polycrystals(moved, turn @ self.orientations, self.point_group)
 
 
 def polycrystals(

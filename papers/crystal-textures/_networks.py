@@ -18,6 +18,7 @@ from equivision.volume import (
     wigner_d,
 )
 
+FEW, MANY = 200, 800
 WIDTH, HEAD = 20, 48
 #: Degrees that the symmetry allows: those that are shown and asked for.
 DEGREES = {"432": (4, 6), "622": (2, 4, 6)}
@@ -112,7 +113,12 @@ class Plain(nn.Module):
 def head(given: int, targets: int) -> nn.Sequential:
     """A perceptron with two hidden layers."""
     return nn.Sequential(
-        nn.BatchNorm1d(given), nn.Linear(given, HEAD), nn.ReLU(), nn.Linear(HEAD, HEAD), nn.ReLU(), nn.Linear(HEAD, targets)
+        nn.BatchNorm1d(given),
+        nn.Linear(given, HEAD),
+        nn.ReLU(),
+        nn.Linear(HEAD, HEAD),
+        nn.ReLU(),
+        nn.Linear(HEAD, targets),
     )
 
 
@@ -131,6 +137,11 @@ class Contestant:
     shown: Shown
     spherical: bool
     renames: bool = False
+
+    @property
+    def samples(self) -> tuple[int, ...]:
+        """How many to train on: plain networks need more, and are given both numbers."""
+        return (FEW,) if self.spherical else (FEW, MANY)
 
     def network(self, point_group: str) -> nn.Module:
         """A new one."""

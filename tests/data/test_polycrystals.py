@@ -8,7 +8,8 @@ from equivision.data import Polycrystals, polycrystals
 from equivision.data._polycrystals import nearest, rotations_from
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.groups import point_group
+from equivision.functional import act
+from equivision.groups import octahedral, point_group
 
 
 def test_samples_do_not_depend_on_how_many_there_are() -> None:
@@ -55,6 +56,18 @@ def test_voxels() -> None:
     for sample, *at in ((0, 0, 1, 2), (1, 4, 3, 0)):
         grain = int(samples.grains[sample, *at])
         assert torch.equal(maps[sample, :, *at], values[sample, grain])
+
+
+def test_turned_samples() -> None:
+    """Grains keep their volumes, their features turn, and where one grain was there is now the turned one."""
+    samples, group = polycrystals(2, size=4, grains=6), octahedral()
+    for g in (1, 10, 19):
+        turned, turn = samples.turned(g), torch.from_numpy(group.matrix(g))
+        assert torch.equal(turned.weights(), samples.weights())
+        assert torch.equal(turned.orientations, turn @ samples.orientations)
+        axes = samples.voxels(samples.orientations[..., 0])  # a vector at every voxel
+        moved = torch.einsum("ij,bjdhw->bidhw", turn, act(axes, g, group))
+        assert torch.equal(turned.voxels(turned.orientations[..., 0]), moved)
 
 
 def test_textures_of_all_strengths() -> None:

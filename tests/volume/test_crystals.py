@@ -70,14 +70,20 @@ def test_one_harmonic_alone_is_not_left_alone() -> None:
 def test_harmonics_that_are_known_by_hand() -> None:
     points = torch.nn.functional.normalize(torch.randn(20, 3, dtype=torch.float64), dim=1)
     x, y, z = points.T
-    for name, degree, known in (("m-3m", 4, x**4 + y**4 + z**4 - 0.6), ("-43m", 3, x * y * z), ("622", 2, z**2 - 1 / 3)):
+    for name, degree, known in (
+        ("m-3m", 4, x**4 + y**4 + z**4 - 0.6),
+        ("-43m", 3, x * y * z),
+        ("622", 2, z**2 - 1 / 3),
+    ):
         found = (spherical_harmonics(degree, points) @ symmetrised_harmonics(name, degree))[:, 0]
         assert (found / known - found[0] / known[0]).abs().max() < 1e-9
 
 
 def test_parities() -> None:
     """Even: that of the rotations of the Laue class. Odd degrees vanish where there is an inversion."""
-    rotations = {frozenset(map(_key, group.matrices)): group for group in map(point_group, CRYSTAL_CLASSES) if group.is_chiral}
+    rotations = {
+        frozenset(map(_key, group.matrices)): group for group in map(point_group, CRYSTAL_CLASSES) if group.is_chiral
+    }
     assert len(rotations) == 11
     for name in CRYSTAL_CLASSES:
         group = point_group(name)
@@ -173,7 +179,9 @@ def test_boundaries() -> None:
 
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match=r"degrees=\[4, 5\]: the symmetry 432 forbids features of degree 5.*0, 4, 6, 8"):
+    with pytest.raises(
+        ConfigError, match=r"degrees=\[4, 5\]: the symmetry 432 forbids features of degree 5.*0, 4, 6, 8"
+    ):
         crystal_features(torch.eye(3), "432", [4, 5])
     with pytest.raises(ConfigError, match=r"degrees=\[\]: give at least one degree"):
         crystal_rep("432", [])

@@ -111,13 +111,18 @@ def test_restriction_to_point_groups() -> None:
         assert np.abs(products - rep.matrices[group.table]).max() < 1e-12
         assert round(float(rep.character.mean())) == count
     assert restricted(spherical_irrep(1, "u"), full_octahedral()).matrices.shape == (48, 3, 3)
-    assert np.abs(restricted(spherical_irrep(1), point_group("622")).matrices - point_group("622").matrices).max() < 1e-15
+    assert (
+        np.abs(restricted(spherical_irrep(1), point_group("622")).matrices - point_group("622").matrices).max() < 1e-15
+    )
 
 
 def test_the_groups() -> None:
     assert orthogonal(3).contains(full_octahedral())
     assert not special_orthogonal(3).contains(full_octahedral())
-    assert [eval(repr(group), vars(ev.groups)) == group for group in (orthogonal(3), special_orthogonal(3))] == [True, True]
+    assert [eval(repr(group), vars(ev.groups)) == group for group in (orthogonal(3), special_orthogonal(3))] == [
+        True,
+        True,
+    ]
     assert special_orthogonal(3) != special_orthogonal(2) == special_orthogonal()
 
 
