@@ -73,7 +73,7 @@ def rings(size: int, profile: Profile, cutoff: float) -> Rings:
 
 
 def profiles_at(radius: FloatArray, size: int, profile: Profile) -> FloatArray:
-    """The rings of a kernel with ``size`` taps a side, ``"gaussian"`` or ``"bspline"``, at any radii: ``[rings, n]``."""
+    """The rings of a kernel with ``size`` taps a side, ``"gaussian"`` or ``"bspline"``, at radii: ``[rings, n]``."""
     radii = _radii(size)
     return _gaussian(radius, radii) if profile == "gaussian" else cubic_spline(radius - radii[:, None])
 

@@ -142,7 +142,9 @@ def restricted(rho: Representation, to: PlanarGroup | PointGroup | Homomorphism)
         return RestrictedToFinite(to, rho)
     if isinstance(rho.group, SpaceOrthogonalGroup):
         if not isinstance(to, PointGroup) or not rho.group.contains(to):
-            raise GroupMismatchError(f"to={to!r} is not a point group in {rho.group.name}: use one, such as octahedral()")
+            raise GroupMismatchError(
+                f"to={to!r} is not a point group in {rho.group.name}: use one, such as octahedral()"
+            )
         return RestrictedToFinite(to, rho)
     if isinstance(to, PointGroup):
         raise GroupMismatchError(f"to={to!r}: {rho!r} is a representation of {rho.group.name}; give a Homomorphism")

@@ -141,8 +141,8 @@ def crystal_features(
 
     An orientation g takes directions in the crystal to directions in the sample. It is the same crystal at g h for all
     rotations h in P, and ``D^l(g) B`` with the columns B of :func:`symmetrised_harmonics` does not tell them apart.
-    Turned with the sample, ``g -> R g``, every column turns by ``D^l(R)``: these are fields for :class:`SphericalConv3d`.
-    Averaged over a sample they are the coefficients of its texture (:func:`texture_coefficients`).
+    Turned with the sample, ``g -> R g``, every column turns by ``D^l(R)``: these are fields for
+    :class:`SphericalConv3d`. Averaged over a sample they are the coefficients of its texture.
 
     Args:
         orientations: rotation matrices, one or any number of them.

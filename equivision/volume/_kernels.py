@@ -37,7 +37,7 @@ def voxels(size: int) -> FloatArray:
 
     The axes of a kernel are depth, height, width: x runs along the width, y against the height, z against the depth.
     """
-    along = np.arange(size) - (size - 1) / 2
+    along = np.arange(size, dtype=np.float64) - (size - 1) / 2
     depth, height, width = np.meshgrid(along, along, along, indexing="ij")
     return np.stack([width, -height, -depth], axis=-1).reshape(-1, 3)
 

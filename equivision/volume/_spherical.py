@@ -30,7 +30,7 @@ _DEFAULTS = (
 class SphericalConv3d(nn.Module):
     """Convolution between volumes of scalars, vectors and higher fields, equivariant under rotations of space.
 
-    ``y(t) = sum_p K(p) x(t + p)``, where ``K(R p) = D_out(R) K(p) D_in(R)^-1``: between the irreps of degrees i and o, K
+    ``y(t) = sum_p K(p) x(t + p)``, where ``K(R p) = D_out(R) K(p) D_in(R)^-1``: between the irreps of degrees i and o K
     is a learned sum of profiles along the radius times spherical harmonics of the degrees l from |i - o| to i + o,
     ``R(|p|) C^{o i l} Y_l(p / |p|)``, coupled by Clebsch-Gordan coefficients. Between irreps of O(3) only those l take
     part whose parity fits, so that reflections are respected too.
@@ -108,7 +108,8 @@ class SphericalConv3d(nn.Module):
             raise ConfigError(f"cutoff={cutoff!r}: give a number of at least 0")
         self.kernel_size, self.stride, self.dilation = int(kernel_size), int(stride), int(dilation)
         self.padding = resolve_padding(padding, (self.kernel_size,) * 3, (self.dilation,) * 3)[0]
-        self.padding_mode, self.strict, self.profile, self.cutoff = padding_mode, strict, profile, cutoff
+        self.padding_mode, self.strict, self.cutoff = padding_mode, strict, cutoff
+        self.profile: RadialProfile = profile
         plans = spherical_plans(*self._basis())
         self._layout = layout_of(self.in_rep, self.out_rep, plans, 3 * (self.kernel_size,))
         if not sum(self._layout.sizes):

@@ -47,9 +47,9 @@ def coupling(first: int, second: int, third: int) -> Float[Tensor, "a b c"]:
 def wigner_d(degree: int, rotations: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch size size"]:
     """The matrices by which the spherical harmonics of one degree turn: ``Y(R p) = D(R) Y(p)``.
 
-    ``D^0 = 1``, ``D^1(R) = R``, and ``D^l`` is what ``D^1`` and ``D^(l-1)`` make of the highest degree in their product:
-    sums of products of the entries of R, as exact for a rotation by a tiny angle as for any other, and differentiable.
-    Real and orthogonal; the basis is that of e3nn.
+    ``D^0 = 1``, ``D^1(R) = R``, and ``D^l`` is what ``D^1`` and ``D^(l-1)`` make of the highest degree in their
+    product: sums of products of the entries of R, as exact for a rotation by a tiny angle as for any other, and
+    differentiable. Real and orthogonal; the basis is that of e3nn.
 
     Args:
         degree: l, from 0 on.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equivision.data import Polycrystals
+from equivision.reps import Representation
 from equivision.volume import (
     SphericalBatchNorm3d,
     SphericalConv3d,
@@ -15,6 +16,7 @@ from equivision.volume import (
     crystal_features,
     crystal_rep,
     equivalent_orientations,
+    spherical_rep,
     wigner_d,
 )
 
@@ -75,7 +77,7 @@ def _quaternions(rotations: Tensor) -> Tensor:
 class Spherical(nn.Module):
     """Fields that turn with the sample; what is read off them does not: lengths, at every voxel and of the means."""
 
-    def __init__(self, in_rep: str, fields: str, targets: int) -> None:
+    def __init__(self, in_rep: Representation, fields: str, targets: int) -> None:
         super().__init__()
         self.fields = nn.Sequential(
             SphericalConv3d(in_rep, fields, 3, padding=1, padding_mode="circular"),
@@ -147,20 +149,17 @@ class Contestant:
         """A new one."""
         targets = len(DEGREES[point_group]) + 1
         if not self.spherical:
-            return Plain({quaternions: 4, zone: 4, axes: 9}.get(self.shown) or self.rep(point_group)[1], targets)
-        name, _ = self.rep(point_group)
+            return Plain(4 if self.shown in (quaternions, zone) else self.rep(point_group).size, targets)
         high = " + ".join(f"{count} D{degree}" for degree, count in {2: 6, 4: 4, 6: 2}.items())
-        return Spherical(name, high, targets)
+        return Spherical(self.rep(point_group), high, targets)
 
-    def rep(self, point_group: str) -> tuple[str, int]:
-        """Fields of the input and the number of channels."""
+    def rep(self, point_group: str) -> Representation:
+        """Fields of the input."""
         if self.shown is axes:
-            return "3 D1", 9
+            return spherical_rep("3 D1")
         if self.shown is forbidden:
-            degrees = FORBIDDEN[point_group]
-            return " + ".join(f"D{degree}" for degree in degrees), sum(2 * degree + 1 for degree in degrees)
-        rep = crystal_rep(point_group, DEGREES[point_group])
-        return rep.name, rep.size
+            return spherical_rep(" + ".join(f"D{degree}" for degree in FORBIDDEN[point_group]))
+        return crystal_rep(point_group, DEGREES[point_group])
 
 
 CONTESTANTS = {

@@ -101,7 +101,7 @@ def test_errors() -> None:
     for name, value in (("count", -1), ("size", 1), ("grains", 0)):
         with pytest.raises(ConfigError, match=f"{name}={value}: it must be at least"):
             polycrystals(**{"count": 1, name: value})
-    with pytest.raises(ConfigError, match="spread=-1.0: give an angle"):
+    with pytest.raises(ConfigError, match=r"spread=-1\.0: give an angle"):
         polycrystals(1, spread=-1.0)
     with pytest.raises(GroupMismatchError, match="'7' is not the name of a point group"):
         polycrystals(1, point_group="7")

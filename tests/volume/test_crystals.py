@@ -145,7 +145,7 @@ def test_textures() -> None:
 
 
 def test_disorientation() -> None:
-    """The least of all angles between any two names; no more than 62.8 degrees for cubic, 93.8 for hexagonal crystals."""
+    """The least of all angles between any two names; at most 62.8 degrees for cubic, 93.8 for hexagonal crystals."""
     first, second = rotations(200), rotations(200, seed=1)
     for name, largest in (("432", 62.8), ("622", 93.85)):
         angles = disorientation(first, second, name)

@@ -137,7 +137,7 @@ def test_what_must_fail() -> None:
 )
 @torch.no_grad()
 def test_kernels_obey_their_constraint_everywhere(into: str, out: str, size: int, profile: str) -> None:
-    """``K(R p) = D_out(R) K(p) D_in(R)^T`` at points off the grid, for random R; and they are the filters at the taps."""
+    """``K(R p) = D_out(R) K(p) D_in(R)^T`` at points off the grid, random R; the filters are read from them."""
     layer = randomize_(SphericalConv3d(into, out, size, profile=profile).double())  # pyright: ignore[reportArgumentType]
     points = 0.5 * size * np.random.default_rng(0).standard_normal((12, 3))
     kernel = layer.kernel_at(points)
