@@ -9,9 +9,9 @@ import pytest
 
 CORE = "import torch, numpy, jaxtyping"
 EXTRAS = {
-    "PIL", "beartype", "datasets", "fsspec", "hypothesis", "jinja2", "jsonargparse", "lightning", "lightning_fabric",
-    "matplotlib", "numba", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow", "pytest", "pytorch_lightning",
-    "scipy", "sklearn", "tensorboard", "torchmetrics", "torchvision", "triton", "yaml",
+    "PIL", "beartype", "datasets", "e3nn", "fsspec", "hypothesis", "jinja2", "jsonargparse", "lightning",
+    "lightning_fabric", "matplotlib", "numba", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow", "pytest",
+    "pytorch_lightning", "scipy", "sklearn", "tensorboard", "torchmetrics", "torchvision", "triton", "yaml",
 }  # fmt: skip
 LOADED = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
