@@ -40,7 +40,7 @@ from equivision.nn import (
     Upsample2d,
     WallpaperConv2d,
 )
-from equivision.volume import AvgPool3d, GroupConv3d, LiftConv3d, MaxPool3d, ProjectConv3d
+from equivision.volume import AvgPool3d, GroupConv3d, LiftConv3d, MaxPool3d, ProjectConv3d, SphericalConv3d
 
 Lifting, Projecting = (LiftConv2d, LiftConv3d), (ProjectConv2d, ProjectConv3d)
 GroupConvolution = (
@@ -148,13 +148,11 @@ def plain_deformable(layer: DeformableLiftConv2d | DeformableGroupConv2d) -> tup
 
 
 @torch.no_grad()
-def plain_steerable(layer: SteerableConv2d) -> nn.Conv2d:
+def plain_steerable(layer: SteerableConv2d | SphericalConv3d) -> _ConvNd:
     """An ordinary convolution with the filters put together."""
     names = ("stride", "padding", "dilation", "padding_mode")
-    window = {name: getattr(layer, name) for name in names}
-    conv = _conv(layer.filters(), layer.channel_bias(), nn.Conv2d, **window)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
-    return conv
+    window, bank = {name: getattr(layer, name) for name in names}, layer.filters()
+    return _conv(bank, layer.channel_bias(), _ORDINARY[bank.ndim - 2], **window)
 
 
 @torch.no_grad()

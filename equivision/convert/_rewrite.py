@@ -28,7 +28,7 @@ from equivision.functional._attention import attended_sum
 from equivision.functional._checks import each_axis
 from equivision.functional._resample import blur_window
 from equivision.functional._steerable import on_grid
-from equivision.groups import PlanarGroup
+from equivision.groups import SpatialGroup
 from equivision.nn import (
     BlurPool2d,
     CenteredMaxPool2d,
@@ -43,11 +43,12 @@ from equivision.nn import (
     SteerableConv2d,
     WallpaperConv2d,
 )
+from equivision.volume import SphericalConv3d
 
 #: Our layers.
 LAYERS = (
     *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.DEFORMABLE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool,
-    GroupLinear, Restrict, Induce, SteerableConv2d, WallpaperConv2d, FieldBatchNorm2d,
+    GroupLinear, Restrict, Induce, SteerableConv2d, SphericalConv3d, WallpaperConv2d, FieldBatchNorm2d,
 )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ class Rewriter:
             return self._deformable(node, name, module)
         if kind in plain.SPATIAL:
             return self._spatial(node, name, module)
-        if kind in (SteerableConv2d, WallpaperConv2d):
+        if kind in (SteerableConv2d, SphericalConv3d, WallpaperConv2d):
             return self._constrained(node, name, module)
         if kind is FieldBatchNorm2d:
             part = self._part((name,), name, lambda: plain.over_maps(module, 1))
@@ -208,20 +209,20 @@ class Rewriter:
         return value if norm is None else self._finish(node, value, norm)
 
     def _constrained(self, node: fx.Node, name: str, module: Any) -> Value:
-        """A convolution from plane to plane whose kernels are put together from fewer numbers."""
+        """A convolution from plane to plane, or in space, whose kernels are put together from fewer numbers."""
         maps, wallpaper = self._whole(_argument(node)), isinstance(module, WallpaperConv2d)
         if module.strict:
             self._guard_stride(
                 maps, name, module, module.dilation, module.group if wallpaper else on_grid(module.group)
             )
-        norm = self._norm_after(node)
+        norm, axes = self._norm_after(node), 2 + len(module.stride)
 
         def build() -> nn.Module:
             conv = plain.plain_wallpaper(module) if wallpaper else plain.plain_steerable(module)
             return conv if norm is None else plain.fold(conv, plain.over_maps(self._at(norm), 1))
 
         return self._finish(
-            node, Value(self._new.call_module(self._part((name, norm), name, build), (maps,)), None, 4), norm
+            node, Value(self._new.call_module(self._part((name, norm), name, build), (maps,)), None, axes), norm
         )
 
     def _attentive(self, node: fx.Node, name: str, module: Any) -> Value:
@@ -375,7 +376,7 @@ class Rewriter:
         self._new.call_function(torch._assert, (condition, message))
 
     def _guard_stride(
-        self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, ...], group: PlanarGroup | None = None
+        self, maps: fx.Node, name: str, module: Any, dilation: tuple[int, ...], group: SpatialGroup | None = None
     ) -> None:
         """Refuse the sizes on which a strict layer is not exact, as the layer itself does."""
         graph, acting = self._new, group if group is not None else module.group

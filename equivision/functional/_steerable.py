@@ -7,7 +7,7 @@ other. Shape legend: O and I fields of one type, s their sizes, F functions of t
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,16 @@ from equivision.functional._conv import convolve, group_to_group
 from equivision.functional._fields import check_channels
 from equivision.functional._filters import sampled_slots
 from equivision.functional._layout import is_image_channels_last
-from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup
+from equivision.groups import (
+    OrthogonalGroup,
+    PlanarGroup,
+    PlaneGroup,
+    PointGroup,
+    SpaceOrthogonalGroup,
+    SpatialGroup,
+    full_octahedral,
+    octahedral,
+)
 from equivision.reps import Representation
 
 #: What a plan is on a device: its arrays in their order, without the number of weights.
@@ -213,8 +222,14 @@ def _filters(weight: Float[Tensor, "O I kernels"], part: Part, tables: Tables) -
     return kernels.transpose(1, 2).flatten(2, 3).flatten(0, 1)
 
 
-def on_grid(group: PlanarGroup | OrthogonalGroup) -> PlanarGroup:
-    """A planar group whose sliding windows must be centred where the given group's must."""
+@overload
+def on_grid(group: PlaneGroup) -> PlanarGroup: ...
+@overload
+def on_grid(group: SpaceOrthogonalGroup) -> PointGroup: ...
+def on_grid(group: PlaneGroup | SpaceOrthogonalGroup) -> SpatialGroup:
+    """A finite group whose sliding windows must be centred where the given group's must."""
+    if isinstance(group, SpaceOrthogonalGroup):
+        return full_octahedral() if group.reflections else octahedral()
     return group.finite(4) if isinstance(group, OrthogonalGroup) else group
 
 

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equivision.errors import ShapeError
 from equivision.nn import FieldBatchNorm2d, GatedNonlinearity, InvariantMap, NormReLU
 from equivision.nn._fields import FieldModule
 from equivision.reps import Representation
-from equivision.volume._irreps import SphericalIrrep, spherical_rep
+from equivision.volume._irreps import SphericalIrrep, check_volumes, spherical_rep
 
 Volumes = Float[Tensor, "batch channels depth height width"]
 
@@ -26,11 +25,7 @@ class _OnVolumes(FieldModule):
 
     def forward(self, x: Volumes) -> Float[Tensor, "batch out_channels depth height width"]:
         """Apply the layer."""
-        if x.ndim != 5:
-            raise ShapeError(
-                f"{type(self).__name__}: input has shape {tuple(x.shape)}; needs [batch, {self.in_rep.size}, depth, "
-                "height, width]"
-            )
+        check_volumes(x, self.in_rep.size, type(self).__name__)
         return super().forward(x.flatten(3)).unflatten(3, x.shape[3:])
 
 

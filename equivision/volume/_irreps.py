@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, fx
 
-from equivision.errors import ConfigError, GroupMismatchError
+from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.groups import SpaceOrthogonalGroup
 from equivision.reps import Representation
 from equivision.volume._wigner import check_degree, wigner_d
@@ -119,3 +120,14 @@ def spherical_rep(rep: Representation | str) -> Representation:
         raise GroupMismatchError(f"rep={rep!r} mixes SO(3) and O(3): give every term a parity g or u, or none")
     fields = [count * spherical_irrep(degree, parity or None) for count, degree, parity in found]  # pyright: ignore[reportArgumentType]
     return reduce(add, fields)
+
+
+def check_volumes(x: Tensor, channels: int, layer: str) -> None:
+    """Raise ShapeError unless x is a feature map on volumes with that many channels."""
+    if isinstance(x, fx.Proxy):  # nothing is known while a network is traced
+        return
+    if x.ndim != 5 or x.shape[1] != channels:
+        raise ShapeError(
+            f"{layer}: input has shape {tuple(x.shape)}; the representation needs [batch, {channels}, depth, height, "
+            "width]"
+        )

@@ -9,21 +9,20 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.functional._checks import PADDING_MODES, PaddingMode, resolve_padding, without_autocast
+from equivision.errors import ConfigError, GroupMismatchError
+from equivision.functional._checks import PADDING_MODES, PaddingMode, Size3, resolve_padding, without_autocast
 from equivision.functional._conv import convolve
-from equivision.functional._steerable import expand_filters, layout_of, tables_of
-from equivision.groups import octahedral
-from equivision.nn._base import Guarantee, check_count
+from equivision.functional._steerable import expand_filters, layout_of, on_grid, tables_of
+from equivision.nn._base import Guarantee, check_count, grid_numbers
 from equivision.reps import Representation, invariants
-from equivision.volume._irreps import spherical_rep
+from equivision.volume._irreps import check_volumes, spherical_rep
 from equivision.volume._kernels import plans_at, spherical_plans
 
 #: Profiles along the radius that can be read anywhere.
 RadialProfile = Literal["gaussian", "bspline"]
 _DEFAULTS = (
-    ("stride", 1), ("padding", 0), ("dilation", 1), ("padding_mode", "zeros"), ("strict", True),
-    ("profile", "gaussian"), ("cutoff", 3.0),
+    ("stride", (1, 1, 1)), ("padding", (0, 0, 0)), ("dilation", (1, 1, 1)), ("padding_mode", "zeros"),
+    ("strict", True), ("profile", "gaussian"), ("cutoff", 3.0),
 )  # fmt: skip
 
 
@@ -40,8 +39,8 @@ class SphericalConv3d(nn.Module):
             ``"D0"`` for a volume of grey values.
         out_rep: those of the output, such as ``"8 D0 + 4 D1 + 2 D2"``.
         kernel_size: taps of a side, odd or even.
-        stride, padding, dilation, bias, padding_mode: as in :class:`torch.nn.Conv3d`, one number for all axes. The bias
-            is one of scalars.
+        stride, padding, dilation, bias, padding_mode: as in :class:`torch.nn.Conv3d`, the same for all axes. The
+            bias is one of scalars.
         strict: raise GridError where stride and size cannot be exact.
         profile: along the radius, ``"gaussian"`` or ``"bspline"``, as in :func:`equivision.filters.kernel_basis`.
         cutoff: the largest degree of a ring for each voxel of its radius; at most 11.
@@ -78,9 +77,9 @@ class SphericalConv3d(nn.Module):
         out_rep: Representation | str,
         kernel_size: int,
         *,
-        stride: int = 1,
-        padding: int | str = 0,
-        dilation: int = 1,
+        stride: Size3 = 1,
+        padding: Size3 | str = 0,
+        dilation: Size3 = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
         strict: bool = True,
@@ -97,17 +96,19 @@ class SphericalConv3d(nn.Module):
                 f"{self.out_rep.group.name}: give parities, g or u, to both or to neither"
             )
         self.group = self.in_rep.group
-        self._grid = octahedral()  # where its windows must be centred, those of O(3) must
-        for name, count in (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation)):
-            check_count(name, count)
+        self._grid = on_grid(self.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        check_count("kernel_size", kernel_size)
         if padding_mode not in PADDING_MODES:
             raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
         if profile not in get_args(RadialProfile):
             raise ConfigError(f"profile={profile!r} is not known: choose 'gaussian' or 'bspline'")
         if isinstance(cutoff, bool) or not 0 <= cutoff < math.inf:
             raise ConfigError(f"cutoff={cutoff!r}: give a number of at least 0")
-        self.kernel_size, self.stride, self.dilation = int(kernel_size), int(stride), int(dilation)
-        self.padding = resolve_padding(padding, (self.kernel_size,) * 3, (self.dilation,) * 3)[0]
+        self.kernel_size = int(kernel_size)
+        self.stride = grid_numbers("stride", stride, self._grid)
+        self.dilation = grid_numbers("dilation", dilation, self._grid)
+        border = resolve_padding(padding, 3 * (self.kernel_size,), self.dilation)
+        self.padding = grid_numbers("padding", border, self._grid, least=0)
         self.padding_mode, self.strict, self.cutoff = padding_mode, strict, cutoff
         self.profile: RadialProfile = profile
         plans = spherical_plans(*self._basis())
@@ -178,11 +179,7 @@ class SphericalConv3d(nn.Module):
         self, x: Float[Tensor, "batch in_channels depth height width"]
     ) -> Float[Tensor, "batch out_channels d h w"]:
         """Convolve."""
-        if x.ndim != 5:
-            raise ShapeError(
-                f"SphericalConv3d: input has shape {tuple(x.shape)}; needs [batch, {self.in_rep.size}, depth, height, "
-                "width]"
-            )
+        check_volumes(x, self.in_rep.size, "SphericalConv3d")
         return convolve(
             x, self.filters(), self.channel_bias(), groups=1, layer="SphericalConv3d", group=self._grid,
             stride=self.stride, padding=self.padding, dilation=self.dilation, padding_mode=self.padding_mode,
@@ -191,6 +188,6 @@ class SphericalConv3d(nn.Module):
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_rep!r}, {self.out_rep!r}, {self.kernel_size}"]
-        given = ((name, getattr(self, name), plain) for name, plain in _DEFAULTS)
-        parts += [f"{name}={value!r}" for name, value, plain in given if value != plain]
+        given = ((name, getattr(self, name)) for name, plain in _DEFAULTS if getattr(self, name) != plain)
+        parts += [f"{name}={value[0] if isinstance(value, tuple) else value!r}" for name, value in given]
         return ", ".join(parts + (["bias=False"] if self.bias is None and len(invariants(self.out_rep)) else []))

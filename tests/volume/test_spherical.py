@@ -224,6 +224,17 @@ def test_life_after_training() -> None:
     assert_state_dict(Small, x)
 
 
+@torch.no_grad()
+def test_frozen_to_torch_alone() -> None:
+    net, x = randomize_(Small().double().eval()), volume("D0 + D1", 4)
+    frozen = ev.freeze(net)
+    assert all(type(module).__module__.startswith("torch.") for module in frozen.modules())
+    assert relative_error(frozen(x), net(x)) < 1e-14
+    strided = ev.freeze(randomize_(LAYERS["strided"]().double().eval()))
+    with pytest.raises(AssertionError, match="modulo 2 must be 1"):
+        strided(volume(PARITIES, 6))
+
+
 @pytest.mark.compile
 def test_compile() -> None:
     assert_compiles(randomize_(Small().double().eval()), volume("D0 + D1", 3))
@@ -251,7 +262,11 @@ def test_errors() -> None:
     layer = SphericalConv3d("D0 + D1", "D0", 3, stride=2, padding=1)
     with pytest.raises(GridError, match=r"6 with kernel_size=3, stride=2.*left over on one side"):
         layer(torch.zeros(1, 4, 6, 6, 6))
-    with pytest.raises(ShapeError, match="input has 3"):
+    with pytest.raises(
+        ShapeError, match=r"SphericalConv3d: input has shape \(1, 3, 5, 5, 5\); the representation needs"
+    ):
         layer(torch.zeros(1, 3, 5, 5, 5))
+    with pytest.raises(GroupMismatchError, match=r"stride=\(1, 2, 1\) differs between"):
+        SphericalConv3d("D0", "D0", 3, stride=(1, 2, 1))
     with pytest.raises(ShapeError, match=r"SphericalGate: input has shape \(1, 4, 5, 5\)"):
         SphericalGate("D0 + D1")(torch.zeros(1, 4, 5, 5))
