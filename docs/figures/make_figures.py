@@ -30,6 +30,7 @@ from _scale import scale_shift
 from _scaling import scaling_backward, scaling_forward
 from _similitude import error_by_pose
 from _svg import BAD, CELL, ELEMENT_COLOURS, GOOD, INK, LINE, MUTED, PAPER, Drawing, Point, blend, text_on
+from _volume import poses
 from _wallpaper import orbits
 
 import equivision as ev
@@ -349,6 +350,7 @@ FIGURES = (
     frames_and_fibres,
     error_by_pose,
     crystal_harmonics,
+    poses,
 )
 
 

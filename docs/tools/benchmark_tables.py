@@ -49,7 +49,8 @@ def machine(found: Found) -> str:
     about = found["machine"]
     others = "".join(f", {name} {about[name]}" for name in ("e2cnn", "numpy") if name in about)
     return (
-        f"Medians of interleaved rounds on {about['cpu']}, {about['threads']} threads, float32, torch {about['torch']}"
+        f"Medians of interleaved rounds on {about['cpu']}, {about['threads']} thread{'s' * (about['threads'] > 1)}, "
+        f"float32, torch {about['torch']}"
         f"{others}, Python {about['python']}, {about['date']}."
     )
 
@@ -211,6 +212,18 @@ def e2cnn_networks(found: Found) -> str:
     return rows(("", "plain", "equivision / e2cnn", "equivision, frozen"), lines)
 
 
+def volume(found: Found) -> str:
+    """Layers for volumes beside Conv3d."""
+    results, lines = found["results"], []
+    for measured in results.values():
+        if measured["kind"] == "forward":
+            pair = (measured, results[f"{measured['layer']}, forward and backward"])
+            plain = " / ".join(f"{ms(one, 'Conv3d'):.1f}" for one in pair)
+            ratios = " / ".join(f"{one['contestants']['GroupConv3d']['ratio']:.2f}" for one in pair)
+            lines.append((measured["layer"], str(measured["width"]), f"{plain} ms", ratios))
+    return f"{rows(('layer', 'channels', 'Conv3d', 'GroupConv3d'), lines)}\n\n{machine(found)}"
+
+
 def slower(found: Found, own: Iterable[str], others: Iterable[str]) -> str:
     """Every comparison that is lost, as a list."""
     pairs, lost, compared = list(zip(own, others, strict=True)), [], 0
@@ -241,6 +254,10 @@ def places() -> Iterator[tuple[str, str]]:
             "scaling, slower": lambda found: slower(found, GROUPS, ["Conv2d"] * len(GROUPS)),
         },
         "phases": {"phases": phases},
+        "volume": {
+            "volume": volume,
+            "volume, slower": lambda found: slower(found, ["GroupConv3d"], ["Conv3d"]),
+        },
         "any_angle": {"any angle": any_angle, "any angle, wide": wide},
         "principles": {"principles": principles},
         "e2cnn_kernels": {"e2cnn kernels": e2cnn_kernels},

@@ -13,7 +13,8 @@ from equivision.audit._report import (
     TrainingCurve,
 )
 from equivision.audit._words import describe_element, describe_group
-from equivision.groups import SYMBOLS, PlanarGroup, PointGroup, SpatialGroup, inclusion
+from equivision.groups import PlanarGroup, PointGroup, SpatialGroup, inclusion
+from equivision.groups._point import SYMBOLS
 
 #: What each action asks of an output.
 ACTION_WORDS = {

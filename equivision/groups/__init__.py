@@ -30,7 +30,6 @@ from equivision.groups._planar import cyclic as cyclic
 from equivision.groups._planar import dihedral as dihedral
 from equivision.groups._planar import trivial as trivial
 from equivision.groups._point import CRYSTAL_CLASSES as CRYSTAL_CLASSES
-from equivision.groups._point import SYMBOLS as SYMBOLS
 from equivision.groups._point import PointGroup as PointGroup
 from equivision.groups._point import full_octahedral as full_octahedral
 from equivision.groups._point import octahedral as octahedral

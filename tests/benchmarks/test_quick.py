@@ -34,6 +34,7 @@ def _threads() -> Iterator[None]:
         ("implicit", {"plain step", "augmentation", "with the loss, quarter turns", "4-2-1"}),
         ("principles", {"Conv2d", "C1", "C4", "D4, sums", "S2wrS2", "gauge"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
+        ("volume", {"Conv3d", "GroupConv3d"}),
     ],
 )
 def test_quick(name: str, contestants: set[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,16 @@ def test_similitude(tmp_path: Path) -> None:
     assert percent["neither"] < 15
 
 
+def test_volume(tmp_path: Path) -> None:
+    """What is learned in one pose is known in all; only rotations alone tell the two screws apart."""
+    lines = run([str(ROOT / "examples/volume.py"), "1", "70"], tmp_path).splitlines()
+    plain, chiral, blind = ([float(n) for n in re.findall(r"([0-9.]+)%", line)] for line in lines)
+    assert plain[0] > 85 > 45 > plain[2]
+    assert chiral[0] == chiral[2] > 80
+    assert blind[0] == blind[2]
+    assert chiral[1] > 80 > 70 > blind[1]
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed

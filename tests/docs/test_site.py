@@ -26,6 +26,7 @@ PACKAGES = (
         "permutation",
         "scale",
         "gauge",
+        "volume",
         "models",
         "testing",
         "audit",
