@@ -8,8 +8,8 @@ from equivision.data import polycrystals
 from equivision.volume import crystal_features, multiplicity, spherical_harmonics, symmetrised_harmonics
 
 POSITIVE, NEGATIVE, LEVELS = ELEMENT_COLOURS[1], ELEMENT_COLOURS[5], 4
-SHOWN = {"432": ("cubic", (4, 6, 9)), "622": ("hexagonal", (2, 6, 7))}
-ACROSS, SLICE, DEGREES = 17, 12, 13
+SHOWN = {"432": ("cubic", (4, 6)), "622": ("hexagonal", (2, 6))}
+ACROSS, SLICE, DEGREES = 23, 12, 13
 
 
 def _colour(value: float) -> str:
@@ -27,7 +27,7 @@ def _rows(drawing: Drawing, at: Point, colours: list[list[str | None]], cell: fl
                 continue
             if (fill := line[start]) is not None:
                 corner = (at[0] + cell * start, at[1] + cell * row)
-                drawing.rect(corner, (cell * (column - start) + 0.3, cell + 0.3), fill=fill)
+                drawing.rect(corner, (cell * (column - start), cell), fill=fill)
             start = column
 
 
@@ -72,12 +72,12 @@ def _slices(drawing: Drawing, top: float) -> None:
         for one in (samples, other)
     ]
     for i, (title, sample, values) in enumerate(shown):
-        left = 34.0 + 190 * i
+        left = 28.0 + 192 * i
         plane = sample.voxels(values / values.abs().max())[0, 0, SLICE // 2].tolist()
-        _rows(drawing, (left, top), [[_colour(value) for value in row] for row in plane], 161.0 / SLICE)
-        drawing.rect((left, top), (161, 161), fill="none", stroke=LINE)
-        drawing.text((left + 80, top + 182), f"{title}", size=13)
-        drawing.text((left + 80, top + 200), ("as named", "named anew")[i % 2], size=13, fill=MUTED)
+        _rows(drawing, (left, top), [[_colour(value) for value in row] for row in plane], 168.0 / SLICE)
+        drawing.rect((left, top), (168, 168), fill="none", stroke=LINE)
+        drawing.text((left + 84, top + 190), f"{title}", size=13)
+        drawing.text((left + 84, top + 208), ("as named", "named anew")[i % 2], size=13, fill=MUTED)
 
 
 def crystal_harmonics() -> Drawing:
@@ -89,7 +89,7 @@ def crystal_harmonics() -> Drawing:
         left = 28.0 + 394 * i
         drawing.text((left + 175, 34), f"{system} crystals, {name}", size=16, bold=True, fill=INK)
         for j, degree in enumerate(degrees):
-            _sphere(drawing, (left + 58 + 117 * j, 96), name, degree)
+            _sphere(drawing, (left + 108 + 134 * j, 96), name, degree)
         _degrees(drawing, (left, 182), name)
     _slices(drawing, 250.0)
     return drawing

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision.groups import SpaceOrthogonalGroup
 from equivision.nn import FieldBatchNorm2d, GatedNonlinearity, InvariantMap, NormReLU
 from equivision.nn._fields import FieldModule
 from equivision.reps import Representation
@@ -21,7 +22,12 @@ class _OnVolumes(FieldModule):
         return spherical_rep(rep)
 
     def _trivial(self) -> Representation:
-        return SphericalIrrep(self.rep.group, 0)  # pyright: ignore[reportArgumentType]
+        return SphericalIrrep(self.group, 0)
+
+    @property
+    def group(self) -> SpaceOrthogonalGroup:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """SO(3) or O(3)."""
+        return self.rep.group  # pyright: ignore[reportReturnType]
 
     def forward(self, x: Volumes) -> Float[Tensor, "batch out_channels depth height width"]:
         """Apply the layer."""

@@ -465,6 +465,7 @@ NAMES: dict[str, object] = {
     "point_group": point_group,
     "Subgroup": Subgroup,
     "special_orthogonal": special_orthogonal,
+    "spherical_irrep": volume.spherical_irrep,
     "orthogonal": orthogonal,
     **{name: getattr(reps, name) for name in ("trivial", "sign", "irrep", "regular", "quotient", "band_limited")},
 }

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 import equivision.nn as evnn
 from equivision import volume
 from equivision.functional import act
 from equivision.groups import PointGroup, full_octahedral, inclusion, octahedral, point_group
-from equivision.reps import quotient
+from equivision.reps import Representation, quotient, restricted
 from tests.contract._case import Case
 
 O, OH, G422, G222, MM2 = octahedral(), full_octahedral(), point_group("422"), point_group("222"), point_group("mm2")
@@ -77,8 +77,34 @@ def _over_the_group() -> Iterator[Case]:
         yield _row(f"GroupLinear-{group}", partial(evnn.GroupLinear, 2, 3, group=group), group, None)
 
 
+def _spherical() -> Iterator[Case]:
+    """Fields of SO(3) and O(3), under the finite groups that move voxels; more in tests/volume/test_spherical.py."""
+    for group, name in ((O, "2 D0 + D1 + D2"), (OH, "D0g + D1u + D2g + D0u")):
+        fields = volume.spherical_rep(name)
+        gates = volume.SphericalGate(fields)
+        scalars = len(fields.fields) * volume.spherical_irrep(0, "g" if group == OH else None)
+        rows: tuple[tuple[partial[nn.Module], Representation, Representation], ...] = (
+            (partial(volume.SphericalConv3d, fields, fields, 2, padding=1), fields, fields),
+            (partial(volume.SphericalGate, fields), gates.in_rep, fields),
+            (partial(volume.SphericalNormReLU, fields), fields, fields),
+            (partial(volume.SphericalBatchNorm3d, fields), fields, fields),
+            (partial(volume.SphericalInvariants, fields), fields, scalars),
+        )
+        for make, into, out in rows:
+            yield _row(
+                f"{make.func.__name__}-{group}", make, group, ((3, 3, 3),), on_group=False, channels=into.size,
+                act_in=partial(_moved, group=group, rep=restricted(into, group)),
+                act_out=partial(_moved, group=group, rep=restricted(out, group)),
+            )  # fmt: skip
+
+
+def _moved(x: Tensor, g: int, group: PointGroup, rep: Representation) -> Tensor:
+    return act(x, g, group, rep)
+
+
 def volumes() -> Iterator[Case]:
     """Groups of few elements where properties are slow to test."""
     yield from _convolutions()
     yield from _pools()
     yield from _over_the_group()
+    yield from _spherical()

@@ -124,6 +124,15 @@ def test_volume(tmp_path: Path) -> None:
     assert chiral[1] > 80 > 70 > blind[1]
 
 
+def test_crystals(tmp_path: Path) -> None:
+    """Allowed harmonics say how strong a texture is; orientations as they are named do not, and names matter."""
+    lines = run([str(ROOT / "examples/crystals.py"), "1", "50"], tmp_path).splitlines()
+    found = [re.search(r"(\d+)% unexplained; changed by other names (\S+), by a turn (\S+)", line) for line in lines]
+    (left, names, turn), (plain_left, plain_names, plain_turn) = (map(float, one.groups()) for one in found if one)
+    assert left < 50 < plain_left
+    assert max(names, turn) < 1e-4 < 0.3 < min(plain_names, plain_turn)
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed
