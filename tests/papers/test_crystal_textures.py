@@ -16,13 +16,17 @@ script = partial(_script, FOLDER)
 
 
 def test_results_are_complete(load: Load) -> None:
-    run = load("run")
+    run, contestants = load("run"), load("_networks").CONTESTANTS
+    parameters = {
+        (crystal, name): sum(p.numel() for p in contestant.network(crystal).parameters())
+        for crystal in load("_networks").DEGREES
+        for name, contestant in contestants.items()
+    }
     for path in RESULTS:
         result = json.loads(path.read_text())
         job = run.Run(*(result[name] for name in ("crystal", "contestant", "samples", "seed")))
         assert job.result == path
-        contestant = load("_networks").CONTESTANTS[job.contestant]
-        assert result["parameters"] == sum(p.numel() for p in contestant.network(job.crystal).parameters())
+        assert result["parameters"] == parameters[job.crystal, job.contestant]
         assert (
             len(result["unexplained_percent"])
             == len(result["targets"])

@@ -54,12 +54,15 @@ def moved(x: Tensor, matrix: np.ndarray, rep: Representation | None) -> Tensor:
     return torch.einsum("ij,bjdhw->bidhw", torch.from_numpy(rep.matrix(matrix)), found)
 
 
-def worst(layer: Callable[[Tensor], Tensor], x: Tensor, group: PointGroup, *reps: Representation | None) -> float:
-    """The largest error over all elements of a group."""
+def worst(
+    layer: Callable[[Tensor], Tensor], x: Tensor, group: PointGroup, *reps: Representation | None, every: int = 1
+) -> float:
+    """The largest error over all elements of a group, or over every fifth, say."""
     y = layer(x)
     assert y.std() > 0
     return max(
-        float(relative_error(layer(moved(x, matrix, reps[0])), moved(y, matrix, reps[1]))) for matrix in group.matrices
+        float(relative_error(layer(moved(x, matrix, reps[0])), moved(y, matrix, reps[1])))
+        for matrix in group.matrices[::-every]
     )
 
 
@@ -90,9 +93,9 @@ def test_exact_under_what_moves_the_grid(name: str) -> None:
     layer = randomize_(LAYERS[name]().double())
     assert isinstance(layer, SphericalConv3d)
     group = full_octahedral() if layer.group.name == "O3" else octahedral()
-    for size in (5, 7) if name == "strided" else (5, 6):
+    for size, every in ((5, 1), (7 if name == "strided" else 6, 7)):
         x = volume(layer.in_rep, size, batch=1)
-        assert worst(layer, x, group, layer.in_rep, layer.out_rep) < 1e-12
+        assert worst(layer, x, group, layer.in_rep, layer.out_rep, every=every) < 1e-12
 
 
 @torch.no_grad()
@@ -125,10 +128,10 @@ def test_what_must_fail() -> None:
     x = volume(FIELDS, batch=1)
     plain = nn.Conv3d(rep.size, rep.size, 3, padding=1).double()
     layer = randomize_(SphericalConv3d(FIELDS, FIELDS, 3, padding=1).double())
-    assert worst(plain, x, octahedral(), rep, rep) > 0.3
-    assert worst(layer, x, octahedral(), None, None) > 0.3
+    assert worst(plain, x, octahedral(), rep, rep, every=7) > 0.3
+    assert worst(layer, x, octahedral(), None, None, every=7) > 0.3
     even = spherical_rep("2 D0g + D1u + D2g")  # the same fields, with parities that the layer does not know
-    assert worst(layer, x, full_octahedral(), even, even) > 0.3
+    assert worst(layer, x, full_octahedral(), even, even, every=7) > 0.3
 
 
 @pytest.mark.parametrize(
