@@ -1,4 +1,4 @@
-"""Find a picture again that was turned and shrunk: features of networks that nobody has trained, with and without poses.
+"""Find a picture again that was turned and shrunk: features of networks that nobody trained, with and without poses.
 
 python examples/similitude.py [PICTURES]
 """

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from equivision.data._bars import BARS, bar
 from equivision.data._chiral import KINDS, outline, paint
 from equivision.data._images import ImageData
 from equivision.data._random import random_normal, random_uniform
@@ -22,6 +23,7 @@ def oriented_shapes(
     within: PlanarGroup | str = "D4",
     kinds: Sequence[str] = ("hook", "flag", "spiral"),
     shapes: int = 2,
+    half: float = 0.15,
     size: int = 24,
     noise: float = 0.15,
     seed: int = 0,
@@ -37,8 +39,12 @@ def oriented_shapes(
         count: number of pictures.
         group: what keeps the classes.
         within: the poses that there are; ``group`` lies in it.
-        kinds: some of ``"hook"``, ``"step"``, ``"flag"`` and ``"spiral"``; a step looks the same after half a turn.
+        kinds: some of ``"hook"``, ``"step"``, ``"flag"`` and ``"spiral"``, of which a step looks the same after half a
+            turn; or of the bars ``"arrow"``, ``"hammer"`` and ``"fork"``, which are their own mirror images, and
+            ``"double arrow"``, ``"double hammer"`` and ``"double fork"``, which also look the same after half a turn.
         shapes: in each picture.
+        half: half the length of the smallest shapes, as a share of the side of the picture, up to 0.3; that of the
+            largest is 0.04 more.
         size: pixels along a side.
         noise: standard deviation of the noise; shapes are 1, the ground is 0.
         seed: of everything.
@@ -58,8 +64,10 @@ def oriented_shapes(
             raise ConfigError(f"{name}={value}: it must be at least {least}")
     if not (math.isfinite(noise) and noise >= 0):
         raise ConfigError(f"noise={noise}: give a standard deviation of at least 0")
-    if isinstance(kinds, str) or not kinds or set(kinds) - set(KINDS):
-        raise ConfigError(f"kinds={kinds!r}: give a list of some of {', '.join(map(repr, KINDS))}")
+    if not 0.05 <= half <= 0.3:
+        raise ConfigError(f"half={half}: give a share of the side, from 0.05 to 0.3")
+    if isinstance(kinds, str) or not kinds or set(kinds) - {*KINDS, *BARS}:
+        raise ConfigError(f"kinds={kinds!r}: give a list of some of {', '.join(map(repr, (*KINDS, *BARS)))}")
     poses, known = planar(within), list(kinds)
     classes = _classes(planar(group), poses)
     names = tuple(f"{kind} {poses.element_name(one[0])}" for kind in known for one in classes)
@@ -69,7 +77,7 @@ def oriented_shapes(
     for i, label in enumerate(labels.tolist()):
         draws = iter(random_uniform(np.arange(5 * shapes), seed, "oriented", i).tolist())
         kind, members = known[label // len(classes)], classes[label % len(classes)]
-        images[i, 0] = np.max([_shape(kind, poses, members, draws, size) for _ in range(shapes)], axis=0)
+        images[i, 0] = np.max([_shape(kind, poses, members, draws, half, size) for _ in range(shapes)], axis=0)
         images[i, 0] += noise * random_normal((size, size), "oriented", seed, i)
     return ImageData(torch.from_numpy(images), torch.from_numpy(labels), names, torch.from_numpy(index))
 
@@ -90,10 +98,13 @@ def _classes(group: PlanarGroup, poses: PlanarGroup) -> list[list[int]]:
     return found
 
 
-def _shape(kind: str, poses: PlanarGroup, members: list[int], draws: Iterator[float], size: int) -> np.ndarray:
+def _shape(
+    kind: str, poses: PlanarGroup, members: list[int], draws: Iterator[float], smallest: float, size: int
+) -> np.ndarray:
     """One shape, somewhere in the picture."""
     part, pose, large, x, y = (next(draws) for _ in range(5))
-    half = (0.15 + 0.04 * large) * size
+    half = (smallest + 0.04 * large) * size
     free = size / 2 - 1 - _REACH * half
-    corners = half * outline(kind, part) @ poses.matrix(members[int(pose * len(members))]).T
+    points = bar(kind, part) if kind in BARS else outline(kind, part)
+    corners = half * points @ poses.matrix(members[int(pose * len(members))]).T
     return paint(corners + free * np.array([2 * x - 1, 2 * y - 1]), 0.14 * half, size)

@@ -10,8 +10,8 @@ from equivision.filters import HermiteBasis
 
 #: Pixels of the smallest kernels of the first layer and of those after it, which see half the resolution; the ratio of
 #: a scale and the one before it; taps of a side at the largest scale.
-FIRST, LATER, RATIO = 1.0, 0.8, 2**0.5
-TAPS, PLAIN_TAPS = (11, 9, 9), (7, 5, 5)
+FIRST, LATER, RATIO = 1.0, 0.7, 2**0.5
+TAPS, PLAIN_TAPS = (11, 7, 7), (7, 5, 5)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Network:
 
 
 NETWORKS = (
-    Network("turns and scales", "C8", 3, (4, 8, 12)),
-    Network("turns", "C8", 1, (4, 8, 12)),
+    Network("turns and scales", "C8", 3, (4, 6, 16)),
+    Network("turns", "C8", 1, (4, 6, 16)),
     Network("scales", "C1", 3, (11, 22, 33)),
     Network("neither", "C1", 0, (6, 11, 15)),
 )

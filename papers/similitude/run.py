@@ -21,7 +21,7 @@ from equivision.data import MNISTDataModule, Variant
 from equivision.tasks import ClassificationTask
 
 RESULTS = Path(__file__).parent / "results"
-TRAIN_IMAGES, TEST_IMAGES, BATCH, EPOCHS, MILESTONES, RATE = 2000, 5000, 50, 10, (6, 8), 0.01
+TRAIN_IMAGES, TEST_IMAGES, BATCH, EPOCHS, MILESTONES, RATE = 2000, 2000, 25, 12, (8, 10), 0.01
 SHRUNK = (0.5, 1.0)
 #: How test digits are moved, by the names of the columns.
 TESTS = {
