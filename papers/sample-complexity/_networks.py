@@ -6,7 +6,7 @@ from torch import nn
 
 import equivision as ev
 
-PARAMETERS, CLASSES = 3000, 3
+PARAMETERS, CLASSES = 2800, 3
 #: Taps of a side of the three convolutions; fields of each, in widths.
 TAPS, FIELDS = (5, 5, 3), (1, 1, 2)
 

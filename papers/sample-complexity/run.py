@@ -19,7 +19,7 @@ from _runs import runs
 from torch import Tensor, nn
 
 import equivision as ev
-from equivision.data import ImageData, oriented_shapes
+from equivision.data import oriented_shapes
 
 RESULTS = Path(__file__).parent / "results"
 LABELS = (12, 30, 72, 172, 410, 980)
@@ -30,6 +30,7 @@ HEADS = ("arrow", "hammer", "fork")
 #: Kinds of bars: with a head at one end, or at both.
 BARS = {"single": HEADS, "double": tuple(f"double {head}" for head in HEADS)}
 TRAININGS = ("G-CNN", "CNN", "CNN, augmented")
+Labelled = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,13 @@ def looks_the_same(matrix: list[list[float]], bars: str) -> bool:
     return b == c == 0 and abs(a) == 1 and (d == 1 or (d == -1 and bars == "double"))
 
 
-def bars_in_poses(run: Run, count: int, seed: int) -> ImageData:
-    """Pictures of one bar each, in any pose of the group; the class is the kind of head."""
-    return oriented_shapes(
+def bars_in_poses(run: Run, count: int, seed: int) -> Labelled:
+    """Pictures of one bar each, in any pose of the group, and their kinds of heads."""
+    data = oriented_shapes(
         count, group=run.group, within=run.group, kinds=BARS[run.bars], shapes=1, half=HALF, size=SIZE, noise=NOISE,
         seed=seed,
     )  # fmt: skip
+    return data.images, torch.as_tensor(data.labels)
 
 
 def moved(x: Tensor, group: str) -> Tensor:
@@ -82,23 +84,21 @@ def moved(x: Tensor, group: str) -> Tensor:
     return ev.functional.rotate(x, 360.0 * turns / poses.rotations)
 
 
-def accuracy(net: nn.Module, known: ImageData, test: ImageData, augment: str | None) -> float:
+def accuracy(net: nn.Module, known: Labelled, test: Labelled, augment: str | None) -> float:
     """Share of the test pictures that a network knows that was trained on ``known``."""
     optimizer = torch.optim.Adam(net.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2 * RATE, total_steps=STEPS)
-    assert known.labels is not None
-    assert test.labels is not None
+    images, labels = known
     for _ in range(STEPS):
-        batch = torch.randperm(len(known))[:BATCH]
-        x = known.images[batch]
+        batch = torch.randperm(len(images))[:BATCH]
+        x = images[batch] if augment is None else moved(images[batch], augment)
         optimizer.zero_grad()
-        logits = net.train()(x if augment is None else moved(x, augment))
-        nn.functional.cross_entropy(logits, known.labels[batch]).backward()
+        nn.functional.cross_entropy(net.train()(x), labels[batch]).backward()
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        found = torch.cat([net.eval()(part).argmax(1) for part in test.images.split(250)])
-    return round(float((found == test.labels).double().mean()), 4)
+        found = torch.cat([net.eval()(part).argmax(1) for part in test[0].split(250)])
+    return round(float((found == test[1]).double().mean()), 4)
 
 
 def train(run: Run) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def train(run: Run) -> dict[str, Any]:
         if training != "G-CNN":
             nets = [matched("C1", parameters_of(net)) for net in nets]
         parameters[training] = parameters_of(nets[0])
-        few = [known.take(range(labels)) for labels in LABELS]
+        few = [(known[0][:labels], known[1][:labels]) for labels in LABELS]
         augment = run.group if training == "CNN, augmented" else None
         found[training] = [accuracy(net, part, test, augment) for net, part in zip(nets, few, strict=True)]
     return {

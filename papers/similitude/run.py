@@ -78,6 +78,7 @@ def train(run: Run) -> dict[str, Any]:
     return {
         **asdict(run),
         "parameters": sum(p.numel() for p in model.parameters()),
+        "million_macs": round(ev.cost(task.model, (1, 28, 28)).macs / 1e6, 1),
         "epochs": EPOCHS,
         "batch_size": BATCH,
         "train_images": len(data.splits.train),

@@ -6,7 +6,7 @@ from _networks import NETWORKS
 from _runs import tables
 from run import TESTS, TRAININGS
 
-COLUMNS = ["network", "parameters", *TESTS, "change of logits", "seeds", "minutes"]
+COLUMNS = ["network", "parameters", "million MACs", *TESTS, "change of logits", "seeds", "minutes"]
 
 
 def row(runs: tables.Results, name: str) -> str:
@@ -16,7 +16,8 @@ def row(runs: tables.Results, name: str) -> str:
     errors = [tables.spread([run["test_error_percent"][test] for run in runs]) for test in TESTS]
     change = tables.spread([run["change_with_pose"] for run in runs])
     minutes = f"{60 * sum(run['hours'] for run in runs) / len(runs):.1f}"
-    return tables.line([name, f"{runs[0]['parameters']:,}", *errors, change, str(len(runs)), minutes])
+    size = f"{runs[0]['parameters']:,}", f"{runs[0]['million_macs']:.1f}"
+    return tables.line([name, *size, *errors, change, str(len(runs)), minutes])
 
 
 def text(results: tables.Results) -> str:

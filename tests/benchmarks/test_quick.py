@@ -35,6 +35,7 @@ def _threads() -> Iterator[None]:
         ("principles", {"Conv2d", "C1", "C4", "D4, sums", "S2wrS2", "gauge"}),
         ("scaling", {"Conv2d", "C2", "C4", "D2", "D4"}),
         ("volume", {"Conv3d", "GroupConv3d"}),
+        ("error_by_pose", {"turns and scales", "turns", "scales", "neither", "order 2", "order 4"}),
     ],
 )
 def test_quick(name: str, contestants: set[str], capsys: pytest.CaptureFixture[str]) -> None:
