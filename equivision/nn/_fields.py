@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equivision import functional
 from equivision.errors import ConfigError
 from equivision.functional._fields import check_channels, check_permutation, is_plain, runs_of
-from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup
+from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, SpaceOrthogonalGroup
 from equivision.nn._base import Guarantee, check_count
 from equivision.nn._steerable import representation
 from equivision.reps import BandLimited, Representation, trivial
@@ -42,10 +42,10 @@ class FieldModule(nn.Module):
 
     def _trivial(self) -> Representation:
         """The trivial representation."""
-        return trivial(self.group)
+        return trivial(self.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     @property
-    def group(self) -> PlaneGroup:
+    def group(self) -> PlaneGroup | SpaceOrthogonalGroup:
         """The group that is represented."""
         return self.rep.group  # pyright: ignore[reportReturnType]
 
@@ -212,7 +212,7 @@ class FourierNonlinearity(FieldModule):
                 "'8 band2'"
             )
         least = 2 * field.frequency + 1
-        self.points = points if points is not None else _points(self.group, least)
+        self.points = points if points is not None else _points(self.group, least)  # pyright: ignore[reportArgumentType]
         check_count("points", self.points)
         turns = self.group.rotations if isinstance(self.group, PlanarGroup) else 1
         if self.points < least or (turns % self.points and self.points % turns):

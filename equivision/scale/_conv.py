@@ -22,7 +22,7 @@ class _ScaleConvBase(nn.Module):
 
     equivariance: Guarantee = "approximate"
     default_basis: ScaleBasis = HermiteBasis()
-    _extent: int | None = None
+    _extent: int = 0  # of kernels that have no scale axis
     functions: Tensor
     bias: Tensor | None
 
@@ -57,7 +57,7 @@ class _ScaleConvBase(nn.Module):
                 f"basis={basis!r}: give functions for all scales, such as equivision.filters.HermiteBasis()"
             )
         tables = self._tables()
-        slots = () if self._extent is None else (self._extent * self.group.order,)
+        slots = (self._extent * self.group.order,) if self._extent else ()
         shape = (out_channels, in_channels, *slots, tables["functions"].shape[0])
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
@@ -74,7 +74,7 @@ class _ScaleConvBase(nn.Module):
     def fan_in(self) -> float:
         """Number of products summed in one output value; functions count by the mean square of their norms."""
         functions = self._tables()["functions"]
-        seen = self.weight.shape[2] if self._extent is not None else 1
+        seen = self.weight.shape[2] if self._extent else 1
         return self.in_channels * seen * float(functions.square().sum()) / functions.shape[1]
 
     def reset_parameters(self) -> None:
@@ -92,7 +92,7 @@ class _ScaleConvBase(nn.Module):
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, scales={self.scales}"]
         parts += [f"group={self.group!r}"] if self.group.order > 1 else []
-        parts += [f"extent={self._extent}"] if self._extent not in (None, 1) else []
+        parts += [f"extent={self._extent}"] if self._extent > 1 else []
         parts += [f"basis={self.basis!r}"] if self.basis != self.default_basis else []
         parts += [
             f"{n}={getattr(self, n)}" for n, plain in (("stride", 1), ("padding", 0)) if getattr(self, n) != plain
@@ -177,6 +177,8 @@ class ScaleConv2d(_ScaleConvBase):
     >>> ScaleConv2d(4, 8, 7, scales=(1.0, 1.4, 2.0), extent=2)(torch.randn(2, 4, 3, 9, 9)).shape
     torch.Size([2, 8, 3, 3, 3])
     """
+
+    table: Tensor
 
     def __init__(
         self,

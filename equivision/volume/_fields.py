@@ -25,7 +25,7 @@ class _OnVolumes(FieldModule):
         return SphericalIrrep(self.group, 0)
 
     @property
-    def group(self) -> SpaceOrthogonalGroup:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def group(self) -> SpaceOrthogonalGroup:
         """SO(3) or O(3)."""
         return self.rep.group  # pyright: ignore[reportReturnType]
 
