@@ -7,8 +7,19 @@ import pytest
 
 from equivision import groups
 from equivision.errors import GroupMismatchError
-from equivision.groups import CRYSTAL_CLASSES, cyclic, full_octahedral, inclusion, octahedral, parse_point, point_group
+from equivision.filters import grid_action, tap_table
+from equivision.groups import (
+    CRYSTAL_CLASSES,
+    cyclic,
+    full_octahedral,
+    inclusion,
+    octahedral,
+    parse_point,
+    point_group,
+    spatial,
+)
 
+ON_GRID = ("1", "2", "m", "mm2", "4", "422", "23")
 SETTINGS = ("-4m2", "312", "31m", "-31m", "-6m2")
 #: Order, number of rotations among the elements, number of conjugacy classes.
 KNOWN: dict[str, tuple[int, int, int]] = {
@@ -123,3 +134,38 @@ def test_inclusion_needs_the_elements() -> None:
         inclusion(point_group("-4"), octahedral())
     with pytest.raises(GroupMismatchError, match="one acts on the plane, the other on space"):
         inclusion(cyclic(4), octahedral())
+
+
+@pytest.mark.parametrize("symbol", ["432", "m-3m", "422", "-42m", "mm2", "2"])
+def test_grid_moves_follow_the_matrices(symbol: str) -> None:
+    """A single bright voxel goes where the matrix sends its position: x along the width, y up, z to the viewer."""
+    group, bright = point_group(symbol), np.zeros((5, 5, 5))
+    bright[2 - 1, 2 + 1, 2 + 2] = 1
+    for g in range(group.order):
+        x, y, z = np.rint(group.matrix(g) @ [2.0, -1.0, 1.0]).astype(int)
+        assert grid_action(bright, group, g)[2 - z, 2 - y, 2 + x] == 1
+
+
+def test_axes_that_are_exchanged_or_reversed() -> None:
+    found = {symbol: (point_group(symbol).exchanged_axes, point_group(symbol).reversed_axes) for symbol in ON_GRID}
+    assert found == {
+        "1": ((), (False, False, False)),
+        "2": ((), (True, False, True)),
+        "m": ((), (False, True, False)),
+        "mm2": ((), (False, True, True)),
+        "4": (((1, 2),), (False, True, True)),
+        "422": (((1, 2),), (True, True, True)),
+        "23": (((0, 1, 2),), (True, True, True)),
+    }
+    assert point_group("3").exchanged_axes == ((0, 1, 2),)
+    with pytest.raises(GroupMismatchError, match="element -y,x-y,z of 3 does not map the grid onto itself"):
+        point_group("3").grid_move(1)
+    with pytest.raises(GroupMismatchError, match=r"kernel_size=\(3, 3, 1\) differs between axes that 23 exchanges"):
+        tap_table(point_group("23"), (3, 3, 1))
+
+
+def test_groups_of_the_plane_and_of_space_by_name() -> None:
+    assert [spatial(name).dimension for name in ("C4", "D1", "4", "O", "-42m")] == [2, 2, 3, 3, 3]
+    assert spatial(octahedral()) == octahedral()
+    with pytest.raises(GroupMismatchError, match="group='Q8' is not a group name"):
+        spatial("Q8")
