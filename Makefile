@@ -47,7 +47,7 @@ unit: $(VENV)/installed
 
 # torch.compile does not go through the checking hook, hence a session without it.
 compile: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) -m compile tests/canonical tests/continuous tests/contract tests/gauge tests/hyper tests/models tests/nn tests/permutation tests/scale tests/testing
+	$(BIN)/pytest -n $(WORKERS) -m compile tests/canonical tests/continuous tests/contract tests/gauge tests/hyper tests/models tests/nn tests/permutation tests/scale tests/testing tests/volume
 
 doctest: $(VENV)/installed
 	$(BIN)/pytest --doctest-modules equivision
