@@ -11,7 +11,6 @@ from equivision.convert._layers import Example
 from equivision.convert._plain import check_plain
 from equivision.convert._rewrite import LAYERS, Rewriter
 from equivision.errors import ConfigError, ExportError
-from equivision.nn import BatchNorm3d
 
 
 def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: bool = True) -> fx.GraphModule:
@@ -66,15 +65,11 @@ def _uncompiled(model: nn.Module) -> nn.Module:
 
 
 def _plain(model: nn.Module) -> nn.Module:
-    """The same network without what only matters when it runs by itself: compilation, memory layouts."""
+    """The same network without compilation, which only matters when it runs by itself."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if _uncompiled(child) is not child:
                 setattr(module, name, _uncompiled(child))
-    for module in model.modules():
-        if known_as(module, (BatchNorm3d,)):
-            # which it is, but for the layout
-            module.__class__ = nn.BatchNorm3d  # pyright: ignore[reportAttributeAccessIssue]
     return model
 
 

@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from equivision import functional
+from equivision._trace import known_as
 from equivision.functional._attention import group_attention, lift_attention
 from equivision.functional._deformable import mean_bias, tap_places
 from equivision.functional._linear import induction_bank
@@ -23,6 +24,7 @@ from equivision.nn import (
     AttentiveGroupConv2d,
     AttentiveLiftConv2d,
     AvgPool2d,
+    BatchNorm3d,
     BlurPool2d,
     CenteredMaxPool2d,
     DeformableGroupConv2d,
@@ -241,7 +243,15 @@ def plain_spatial(layer: SpatialLayer, example: Example | None) -> nn.Module:
 def has_statistics(module: nn.Module) -> bool:
     """Whether it is a batch norm that, in evaluation, multiplies and adds one number for each channel."""
     known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, FieldBatchNorm2d)
-    return type(module) in known and getattr(module, "running_mean", None) is not None
+    ours = known_as(module, (BatchNorm3d,)) is not None
+    return (ours or type(module) in known) and getattr(module, "running_mean", None) is not None
+
+
+def torch_norm(norm: nn.Module) -> nn.Module:
+    """Our batch norm as torch's own, which it is but for the layout and the axes that it takes."""
+    twin = copy.copy(norm)
+    twin.__class__ = nn.BatchNorm3d  # pyright: ignore[reportAttributeAccessIssue]
+    return twin
 
 
 @torch.no_grad()

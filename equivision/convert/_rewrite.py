@@ -30,6 +30,7 @@ from equivision.functional._resample import blur_window
 from equivision.functional._steerable import on_grid
 from equivision.groups import SpatialGroup
 from equivision.nn import (
+    BatchNorm3d,
     BlurPool2d,
     CenteredMaxPool2d,
     CharacterPool,
@@ -49,6 +50,7 @@ from equivision.volume import SphericalConv3d
 LAYERS = (
     *plain.CONVOLUTIONS, *plain.ATTENTIVE, *plain.DEFORMABLE, *plain.SPATIAL, GroupPool, CharacterPool, CosetPool,
     GroupLinear, Restrict, Induce, SteerableConv2d, SphericalConv3d, WallpaperConv2d, FieldBatchNorm2d,
+    BatchNorm3d,
 )  # fmt: skip
 
 
@@ -150,6 +152,8 @@ class Rewriter:
         if kind is FieldBatchNorm2d:
             part = self._part((name,), name, lambda: plain.over_maps(module, 1))
             return Value(self._new.call_module(part, (self._whole(_argument(node)),)), None, 4)
+        if kind is BatchNorm3d:
+            return self._batch_norm(node, name, module)
         if kind is not None:
             return self._over_group(node, name, module)
         return self._torch_module(node, name, module)
@@ -173,20 +177,21 @@ class Rewriter:
         if twin is not None:
             part = self._part((name, "planes"), name, lambda: twin)
             return Value(self._new.call_module(part, (value.node,)), value.fields, value.ndim)
-        if type(module) is nn.BatchNorm3d and self._ndim(source) == 6:
-            return self._norm_in_space(source, self._part((name,), name, lambda: module))
         copied = self._new.node_copy(node, self._whole)
         copied.target = self._part((name,), name, lambda: module)
         same = type(module) in (*MODULES, *NORMS) or plain.has_statistics(module)
         known = {nn.Conv2d: 4, nn.Conv3d: 5}.get(type(module))
         return Value(copied, None, value.ndim if same else known)
 
-    def _norm_in_space(self, source: fx.Node, part: str) -> Value:
-        """Batch norm of maps on a group of space, which have an axis more than torch's takes: two of them as one."""
-        whole, graph = self._whole(source), self._new
-        order = graph.call_method("size", (whole, 2))
-        out = graph.call_module(part, (graph.call_method("flatten", (whole, 2, 3)),))
-        return Value(graph.call_method("unflatten", (out, 2, (order, -1))), None, 6)
+    def _batch_norm(self, node: fx.Node, name: str, module: nn.Module) -> Value:
+        """Our batch norm is torch's but for the layout, and takes an axis more, of space, as one with the group."""
+        source, graph, module = _argument(node), self._new, plain.torch_norm(module)
+        ndim = self._ndim(source)
+        if self._values[source].fields is not None or ndim == 5:
+            return self._torch_module(node, name, module)
+        whole, part = self._whole(source), self._part((name,), name, lambda: module)
+        out = graph.call_module(part, (graph.call_method("flatten", (whole, 2, -3)),))
+        return Value(graph.call_method("reshape_as", (out, whole)), None, ndim)
 
     def _group_conv(self, node: fx.Node, name: str, module: Any) -> Value:
         source = _argument(node)
