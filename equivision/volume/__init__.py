@@ -4,6 +4,9 @@ reflections of a cube.
 Volumes are ``[batch, channel, depth, height, width]``, feature maps on a group ``[batch, channel, group, depth, height,
 width]``. Layers of :mod:`equivision.nn` that know no kernel go between: pools over the group, linear maps, restriction,
 batch norm.
+
+Fields of SO(3) and O(3), whose kernels are spherical harmonics, and what the symmetry of a crystal leaves of them,
+need the extra ``volume``.
 """
 
 from equivision.volume._conv import GroupConv3d as GroupConv3d
