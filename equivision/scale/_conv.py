@@ -22,7 +22,7 @@ class _ScaleConvBase(nn.Module):
 
     equivariance: Guarantee = "approximate"
     default_basis: ScaleBasis = HermiteBasis()
-    _extent: int = 0  # of kernels that have no scale axis
+    _num_steps: int = 0  # between scales, where the input has any
     functions: Tensor
     bias: Tensor | None
 
@@ -57,7 +57,7 @@ class _ScaleConvBase(nn.Module):
                 f"basis={basis!r}: give functions for all scales, such as equivision.filters.HermiteBasis()"
             )
         tables = self._tables()
-        slots = (self._extent * self.group.order,) if self._extent else ()
+        slots = (self._num_steps * self.group.order,) if self._num_steps else ()
         shape = (out_channels, in_channels, *slots, tables["functions"].shape[0])
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
@@ -74,7 +74,7 @@ class _ScaleConvBase(nn.Module):
     def fan_in(self) -> float:
         """Number of products summed in one output value; functions count by the mean square of their norms."""
         functions = self._tables()["functions"]
-        seen = self.weight.shape[2] if self._extent else 1
+        seen = self._num_steps * self.group.order or 1
         return self.in_channels * seen * float(functions.square().sum()) / functions.shape[1]
 
     def reset_parameters(self) -> None:
@@ -92,7 +92,7 @@ class _ScaleConvBase(nn.Module):
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, scales={self.scales}"]
         parts += [f"group={self.group!r}"] if self.group.order > 1 else []
-        parts += [f"extent={self._extent}"] if self._extent > 1 else []
+        parts += [f"extent={self._num_steps}"] if self._num_steps > 1 else []
         parts += [f"basis={self.basis!r}"] if self.basis != self.default_basis else []
         parts += [
             f"{n}={getattr(self, n)}" for n, plain in (("stride", 1), ("padding", 0)) if getattr(self, n) != plain
@@ -201,7 +201,7 @@ class ScaleConv2d(_ScaleConvBase):
         number = len(scale_windows(kernel_size, scales))
         if extent > number:
             raise ConfigError(f"extent={extent}: there are {number} scale(s) only; give at most as many")
-        self._extent = extent
+        self._num_steps = extent
         super().__init__(
             in_channels, out_channels, kernel_size, scales=scales, group=group, basis=basis, stride=stride,
             padding=padding, bias=bias, strict=strict, device=device, dtype=dtype,
@@ -213,7 +213,7 @@ class ScaleConv2d(_ScaleConvBase):
     @property
     def extent(self) -> int:
         """How many neighbouring scales a kernel covers."""
-        return self._extent
+        return self._num_steps
 
     def forward(
         self, x: Float[Tensor, "batch in_channels slot height width"]
