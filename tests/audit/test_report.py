@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import equivision as ev
 from equivision.audit import AuditReport, audit
-from equivision.audit._text import describe_element, describe_group, number, percent, short_element, typeset
+from equivision.audit._text import number, percent, typeset
+from equivision.audit._words import describe_element, describe_group, short_element
 from equivision.errors import DataError
 
 
