@@ -24,14 +24,14 @@ def check(model: nn.Module, x: Tensor, **options: bool) -> torch.fx.GraphModule:
         model, x = model.to(dtype).eval(), x.to(dtype)
         before = {name: value.clone() for name, value in model.state_dict().items()}
         plain = ev.freeze(model, example=x, **options)
-        # in float32 the network itself is rounded, deep ones by 1e-6 and more
+        # in float32 the network itself is rounded, deep ones by 1e-5 on some processors
         own = float(relative_error(model(x).double(), exact))
-        limit = 1e-12 if dtype == torch.float64 else max(1e-6, 5 * own)
+        limit = 1e-12 if dtype == torch.float64 else max(3e-6, 5 * own)
         for inputs in (x, x[:1]):
             expected = model(inputs)
             assert plain(inputs).shape == expected.shape
             assert plain(inputs).dtype == dtype
-            assert float(relative_error(plain(inputs), expected)) <= limit <= 3e-5
+            assert float(relative_error(plain(inputs), expected)) <= limit <= 1e-4
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert {type(module).__module__.split(".")[0] for module in plain.modules()} == {"torch"}
     return plain
