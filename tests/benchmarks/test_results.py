@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 RESULTS = sorted((Path(__file__).parents[2] / "benchmarks" / "results").glob("*.json"))
-RAW = {"algorithm_grid", "gpu_correctness", "error_by_angle", "error_by_pose", "e2cnn_kernels"}  # nothing is compared in time
+#: Nothing is compared in time.
+RAW = {"algorithm_grid", "gpu_correctness", "error_by_angle", "error_by_pose", "e2cnn_kernels"}
 
 
 def comparisons(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
