@@ -7,9 +7,9 @@ from _svg import CELL, ELEMENT_COLOURS, INK, LINE, MUTED, PAPER, Drawing, Point,
 from equivision.data import polycrystals
 from equivision.volume import crystal_features, multiplicity, spherical_harmonics, symmetrised_harmonics
 
-POSITIVE, NEGATIVE, LEVELS = ELEMENT_COLOURS[1], ELEMENT_COLOURS[5], 4
+POSITIVE, NEGATIVE, LEVELS = ELEMENT_COLOURS[1], ELEMENT_COLOURS[5], 3
 SHOWN = {"432": ("cubic", (4, 6)), "622": ("hexagonal", (2, 6))}
-ACROSS, SLICE, DEGREES = 23, 12, 13
+ACROSS, SLICE, DEGREES = 11, 9, 13
 
 
 def _colour(value: float) -> str:
