@@ -133,6 +133,14 @@ def test_crystals(tmp_path: Path) -> None:
     assert max(names, turn) < 1e-4 < 0.3 < min(plain_names, plain_turn)
 
 
+def test_sample_complexity(tmp_path: Path) -> None:
+    """From few labels a group network knows bars in four poses, and an ordinary one those that have two views only."""
+    lines = run([str(ROOT / "examples/sample_complexity.py"), "1", "40"], tmp_path).splitlines()
+    group, plain, group_of_two, plain_of_two = ([int(n) for n in re.findall(r"(\d+)%", line)] for line in lines)
+    assert group[1] > 90 > 80 > plain[1]
+    assert min(group_of_two[1], plain_of_two[1]) > 90
+
+
 def test_own_layer(tmp_path: Path) -> None:
     printed = run([str(ROOT / "examples/own_layer.py")], tmp_path)
     assert "SqueezeExcite is equivariant" in printed
