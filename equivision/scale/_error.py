@@ -167,7 +167,7 @@ def similitude_errors(
 
     >>> from equivision.scale import ScaleLiftConv2d
     >>> lift = ScaleLiftConv2d(1, 4, 21, scales=(1.5, 3.0), group="C4", padding="same")
-    >>> bump = torch.exp(-torch.linspace(-4, 4, 48)[:, None] ** 2 - torch.linspace(-2, 4, 48) ** 2)
+    >>> bump = torch.exp(-torch.linspace(-4, 4, 48)[:, None] ** 2 - torch.linspace(-4, 5, 48) ** 2)
     >>> found = similitude_errors(lift, bump[None, None], factors=(1, 2), degrees=(0, 90), ratio=2, group="C4")
     >>> bool(found.shared[0, 1] < 1e-5), bool(found.shared[1, 1] < 0.1 < found.unshifted[1, 1])
     (True, True)
