@@ -110,7 +110,7 @@ class FilterLayout(NamedTuple):
         return [part.weights for part in self.parts]
 
 
-def _plans(
+def plane_plans(
     in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
 ) -> list[list[Plan]]:
     """A row of plans for every type of the output, with one for every type of the input."""
@@ -124,7 +124,7 @@ def filter_layout(
     in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
 ) -> FilterLayout:
     """The layout of the weights; arguments as in :func:`equivision.filters.kernel_basis`."""
-    plans = _plans(in_rep, out_rep, kernel_size, profile, cutoff)
+    plans = plane_plans(in_rep, out_rep, kernel_size, profile, cutoff)
     return layout_of(in_rep, out_rep, plans, (kernel_size, kernel_size))
 
 
@@ -148,7 +148,7 @@ def filter_tables(
     in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
 ) -> list[Tables]:
     """The arrays of all plans as tensors, in float64 or as whole numbers; last, where sorted channels go."""
-    return tables_of(in_rep, out_rep, _plans(in_rep, out_rep, kernel_size, profile, cutoff))
+    return tables_of(in_rep, out_rep, plane_plans(in_rep, out_rep, kernel_size, profile, cutoff))
 
 
 def tables_of(in_rep: Representation, out_rep: Representation, plans: Sequence[Sequence[Plan]]) -> list[Tables]:

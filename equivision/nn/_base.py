@@ -51,6 +51,28 @@ def grid_pair(name: str, value: Size2, group: PlanarGroup, *, least: int = 1) ->
     return rows, columns
 
 
+def keep_window(
+    module: Any,
+    grid: SpatialGroup,
+    taps: tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: int | tuple[int, ...] | str,
+    dilation: int | tuple[int, ...],
+    padding_mode: PaddingMode,
+) -> None:
+    """Check the options of a sliding window and keep them on the module, numbers as one for each axis.
+
+    Raises:
+        ConfigError, GroupMismatchError: as :func:`grid_numbers`; or the padding mode is not known.
+    """
+    module.stride = grid_numbers("stride", stride, grid)
+    module.dilation = grid_numbers("dilation", dilation, grid)
+    module.padding = grid_numbers("padding", resolve_padding(padding, taps, module.dilation), grid, least=0)
+    if padding_mode not in PADDING_MODES:
+        raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
+    module.padding_mode = padding_mode
+
+
 def check_count(name: str, value: int) -> None:
     """Raise ConfigError unless the value is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
@@ -145,14 +167,7 @@ class GroupConvBase(FiveAxes):
             self.equivariance = "approximate"
         self.in_channels, self.out_channels, self.groups = _check_channels(in_channels, out_channels, groups)
         self.kernel_size = grid_numbers("kernel_size", kernel_size, self.group)
-        self.stride = grid_numbers("stride", stride, self.group)
-        self.dilation = grid_numbers("dilation", dilation, self.group)
-        self.padding = grid_numbers(
-            "padding", resolve_padding(padding, self.kernel_size, self.dilation), self.group, least=0
-        )
-        if padding_mode not in PADDING_MODES:
-            raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
-        self.padding_mode = padding_mode
+        keep_window(self, self.group, self.kernel_size, stride, padding, dilation, padding_mode)
         self.strict = strict
         self.interpolation, self.mask, self.renormalize = interpolation, mask, renormalize
         for name, shape in self._weight_shapes().items():

@@ -1,21 +1,19 @@
 """Steerable convolution as a module."""
 
-import math
-from typing import Any
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from equivision import functional
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.filters._rings import Profile
+from equivision.filters._steerable import Plan
 from equivision.functional._algorithm import Algorithm, check_algorithm
-from equivision.functional._checks import PADDING_MODES, PaddingMode, Size2, resolve_padding, without_autocast
-from equivision.functional._steerable import expand_filters, filter_layout, filter_tables, on_grid, regular_conv2d
+from equivision.functional._checks import PaddingMode, Size2
+from equivision.functional._steerable import on_grid, plane_plans, regular_conv2d
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
-from equivision.nn._base import Guarantee, check_count, grid_pair
-from equivision.reps import Representation, invariants
+from equivision.nn._steerable_base import SteerableConvBase
+from equivision.reps import Representation
 from equivision.reps import parse as parse_rep
 
 
@@ -37,13 +35,7 @@ def representation(name: str, rep: Representation | str, group: PlaneGroup | str
     return rep if group is None else parse_rep(rep, parse_plane(group))
 
 
-_DEFAULTS = (
-    ("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1)), ("padding_mode", "zeros"), ("strict", True),
-    ("profile", "gaussian"), ("cutoff", 3.0), ("algorithm", "auto"),
-)  # fmt: skip
-
-
-class SteerableConv2d(nn.Module):
+class SteerableConv2d(SteerableConvBase):
     """Convolution between feature maps of any two representations of C_n, D_n, SO(2) or O(2).
 
     ``y(t) = sum_p K(p) x(t + p)``, where ``K(g p) = out_rep(g) K(p) in_rep(g)^-1``: K is a learned sum of profiles
@@ -80,11 +72,6 @@ class SteerableConv2d(nn.Module):
     torch.Size([1, 8, 9, 9])
     """
 
-    equivariance: Guarantee = "exact"
-    weight: Tensor
-    bias: Tensor | None
-    constants: Tensor | None
-
     def __init__(
         self,
         in_rep: Representation | str,
@@ -104,75 +91,22 @@ class SteerableConv2d(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_rep = representation("in_rep", in_rep, group)
-        self.out_rep = representation("out_rep", out_rep, self.in_rep.group)  # pyright: ignore[reportArgumentType]
-        self.group: PlaneGroup = self.in_rep.group  # pyright: ignore[reportAttributeAccessIssue]
-        grid = on_grid(self.group)
+        into = representation("in_rep", in_rep, group)
+        out = representation("out_rep", out_rep, into.group)  # pyright: ignore[reportArgumentType]
+        grid = on_grid(into.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        super().__init__(
+            into, out, kernel_size, grid=grid, stride=stride, padding=padding, dilation=dilation, bias=bias,
+            padding_mode=padding_mode, strict=strict, profile=profile, cutoff=cutoff, device=device, dtype=dtype,
+        )  # fmt: skip
+        self.group: PlaneGroup = into.group  # pyright: ignore[reportAttributeAccessIssue]
         if not grid.is_on_grid or isinstance(self.group, OrthogonalGroup):
             self.equivariance = "approximate"
-        check_count("kernel_size", kernel_size)
-        self.kernel_size = int(kernel_size)
-        self.stride = grid_pair("stride", stride, grid)
-        self.dilation = grid_pair("dilation", dilation, grid)
-        taps = (self.kernel_size, self.kernel_size)
-        self.padding = grid_pair("padding", resolve_padding(padding, taps, self.dilation), grid, least=0)
-        if padding_mode not in PADDING_MODES:
-            raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
-        self.padding_mode, self.strict, self.profile, self.cutoff = padding_mode, strict, profile, cutoff
         check_algorithm(algorithm)
         self.algorithm = algorithm
-        self._layout = filter_layout(*self._basis())
-        if not sum(self._layout.sizes):
-            raise ConfigError(
-                f"in_rep={self.in_rep.name!r}, out_rep={self.out_rep.name!r}, kernel_size={kernel_size}: no kernel of "
-                "this size goes from one to the other, so that the output would be 0: use a larger kernel_size or "
-                "cutoff, or representations whose frequencies are closer"
-            )
-        self.weight = nn.Parameter(torch.empty(sum(self._layout.sizes), device=device, dtype=dtype))
-        still = len(invariants(self.out_rep)) if bias else 0
-        self.bias = nn.Parameter(torch.empty(still, device=device, dtype=dtype)) if still else None
-        self._shape: list[int] = []
-        for i, tables in enumerate(filter_tables(*self._basis())):
-            self._shape.append(len(tables))
-            for j, table in enumerate(tables):
-                self.register_buffer(f"table_{i}_{j}", torch.empty_like(table, device=device), persistent=False)
-        constants = torch.empty(still, self.out_rep.size, device=device, dtype=torch.float64) if still else None
-        self.register_buffer("constants", constants, persistent=False)
-        self.reset_parameters()
 
-    def _basis(self) -> tuple[Any, ...]:
-        return self.in_rep, self.out_rep, self.kernel_size, self.profile, self.cutoff
-
-    def _tables(self) -> list[tuple[Tensor, ...]]:
-        return [tuple(getattr(self, f"table_{i}_{j}") for j in range(n)) for i, n in enumerate(self._shape)]
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables.
-
-        Source: Weiler et al. 2018 (generalised He initialisation).
-        """
-        for tables, values in zip(self._tables(), filter_tables(*self._basis()), strict=True):
-            for table, value in zip(tables, values, strict=True):
-                table.copy_(value)
-        for piece, part in zip(self.weight.split(self._layout.sizes), self._layout.parts, strict=True):
-            piece.normal_(std=math.sqrt(2 / max(part.fan_in, 1)))
-        if self.bias is not None and self.constants is not None:
-            still = torch.from_numpy(invariants(self.out_rep))
-            self.constants.copy_(still / still.abs().amax(1, keepdim=True))
-            self.bias.zero_()
-
-    def filters(self) -> Float[Tensor, "out_channels in_channels kernel_size kernel_size"]:
-        """The filters of the ordinary convolution that this is."""
-        return expand_filters(self.weight, self._layout, self._tables())
-
-    def channel_bias(self) -> Float[Tensor, " out_channels"] | None:
-        """The bias as one number for each channel."""
-        if self.bias is None or self.constants is None:
-            return None
-        with without_autocast(self.bias):
-            return self.bias @ self.constants.to(self.bias.dtype)
+    def plans(self) -> list[list[Plan]]:
+        """The kernels of :func:`equivision.filters.kernel_basis`."""
+        return plane_plans(self.in_rep, self.out_rep, self.kernel_size, self.profile, self.cutoff)
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch out_channels h w"]:
         """Convolve."""
@@ -181,12 +115,3 @@ class SteerableConv2d(nn.Module):
             options |= {"tables": self._tables()[0], "algorithm": self.algorithm}
             return regular_conv2d(x, self.weight, self.bias, self._layout, group=self.group, **options)
         return functional.steerable_conv2d(x, self.filters(), self.channel_bias(), group=self.group, **options)
-
-    def extra_repr(self) -> str:
-        def short(value: Any) -> Any:
-            return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
-
-        parts = [f"{self.in_rep!r}, {self.out_rep!r}, {self.kernel_size}"]
-        given = ((name, getattr(self, name), plain) for name, plain in _DEFAULTS)
-        parts += [f"{name}={short(value)!r}" for name, value, plain in given if value != plain]
-        return ", ".join(parts + (["bias=False"] if self.bias is None and len(invariants(self.out_rep)) else []))

@@ -1,32 +1,30 @@
 """Convolution on volumes between fields of irreps of SO(3) and O(3), as a module."""
 
 import math
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError
-from equivision.functional._checks import PADDING_MODES, PaddingMode, Size3, resolve_padding, without_autocast
+from equivision.filters._steerable import Plan
+from equivision.functional._checks import PaddingMode, Size3
 from equivision.functional._conv import convolve
-from equivision.functional._steerable import expand_filters, layout_of, on_grid, tables_of
-from equivision.nn._base import Guarantee, check_count, grid_numbers
-from equivision.reps import Representation, invariants
+from equivision.functional._steerable import expand_filters, on_grid, tables_of
+from equivision.nn._steerable_base import SteerableConvBase
+from equivision.reps import Representation
 from equivision.volume._irreps import check_volumes, spherical_rep
 from equivision.volume._kernels import plans_at, spherical_plans
 
 #: Profiles along the radius that can be read anywhere.
 RadialProfile = Literal["gaussian", "bspline"]
-_DEFAULTS = (
-    ("stride", (1, 1, 1)), ("padding", (0, 0, 0)), ("dilation", (1, 1, 1)), ("padding_mode", "zeros"),
-    ("strict", True), ("profile", "gaussian"), ("cutoff", 3.0),
-)  # fmt: skip
 
 
-class SphericalConv3d(nn.Module):
+class SphericalConv3d(SteerableConvBase):
     """Convolution between volumes of scalars, vectors and higher fields, equivariant under rotations of space.
 
     ``y(t) = sum_p K(p) x(t + p)``, where ``K(R p) = D_out(R) K(p) D_in(R)^-1``: between the irreps of degrees i and o K
@@ -66,10 +64,7 @@ class SphericalConv3d(nn.Module):
     torch.Size([1, 15, 5, 5, 5])
     """
 
-    equivariance: Guarantee = "exact"
-    weight: Tensor
-    bias: Tensor | None
-    constants: Tensor | None
+    numbered_by = "degrees"
 
     def __init__(
         self,
@@ -88,71 +83,26 @@ class SphericalConv3d(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_rep, self.out_rep = spherical_rep(in_rep), spherical_rep(out_rep)
-        if self.in_rep.group != self.out_rep.group:
+        into, out = spherical_rep(in_rep), spherical_rep(out_rep)
+        if into.group != out.group:
             raise GroupMismatchError(
-                f"in_rep={self.in_rep.name!r} is of {self.in_rep.group.name}, out_rep={self.out_rep.name!r} of "
-                f"{self.out_rep.group.name}: give parities, g or u, to both or to neither"
+                f"in_rep={into.name!r} is of {into.group.name}, out_rep={out.name!r} of {out.group.name}: give "
+                "parities, g or u, to both or to neither"
             )
-        self.group = self.in_rep.group
-        self._grid = on_grid(self.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        check_count("kernel_size", kernel_size)
-        if padding_mode not in PADDING_MODES:
-            raise ConfigError(f"padding_mode={padding_mode!r} is not known: choose one of {', '.join(PADDING_MODES)}")
         if profile not in get_args(RadialProfile):
             raise ConfigError(f"profile={profile!r} is not known: choose 'gaussian' or 'bspline'")
         if isinstance(cutoff, bool) or not 0 <= cutoff < math.inf:
             raise ConfigError(f"cutoff={cutoff!r}: give a number of at least 0")
-        self.kernel_size = int(kernel_size)
-        self.stride = grid_numbers("stride", stride, self._grid)
-        self.dilation = grid_numbers("dilation", dilation, self._grid)
-        border = resolve_padding(padding, 3 * (self.kernel_size,), self.dilation)
-        self.padding = grid_numbers("padding", border, self._grid, least=0)
-        self.padding_mode, self.strict, self.cutoff = padding_mode, strict, cutoff
-        self.profile: RadialProfile = profile
-        plans = spherical_plans(*self._basis())
-        self._layout = layout_of(self.in_rep, self.out_rep, plans, 3 * (self.kernel_size,))
-        if not sum(self._layout.sizes):
-            raise ConfigError(
-                f"in_rep={self.in_rep.name!r}, out_rep={self.out_rep.name!r}, kernel_size={kernel_size}: no kernel of "
-                "this size goes from one to the other, so that the output would be 0: use a larger kernel_size or "
-                "cutoff, or representations whose degrees are closer"
-            )
-        self.weight = nn.Parameter(torch.empty(sum(self._layout.sizes), device=device, dtype=dtype))
-        still = len(invariants(self.out_rep)) if bias else 0
-        self.bias = nn.Parameter(torch.empty(still, device=device, dtype=dtype)) if still else None
-        self._num_tables: list[int] = []
-        for i, tables in enumerate(tables_of(self.in_rep, self.out_rep, plans)):
-            self._num_tables.append(len(tables))
-            for j, table in enumerate(tables):
-                self.register_buffer(f"table_{i}_{j}", torch.empty_like(table, device=device), persistent=False)
-        constants = torch.empty(still, self.out_rep.size, device=device, dtype=torch.float64) if still else None
-        self.register_buffer("constants", constants, persistent=False)
-        self.reset_parameters()
+        grid = on_grid(into.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        super().__init__(
+            into, out, kernel_size, grid=grid, stride=stride, padding=padding, dilation=dilation, bias=bias,
+            padding_mode=padding_mode, strict=strict, profile=profile, cutoff=cutoff, device=device, dtype=dtype,
+        )  # fmt: skip
+        self.group, self._grid = into.group, grid
 
-    def _basis(self) -> tuple[Any, ...]:
-        return self.in_rep, self.out_rep, self.kernel_size, self.profile, self.cutoff
-
-    def _tables(self) -> list[tuple[Tensor, ...]]:
-        return [tuple(getattr(self, f"table_{i}_{j}") for j in range(n)) for i, n in enumerate(self._num_tables)]
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
-        values = tables_of(self.in_rep, self.out_rep, spherical_plans(*self._basis()))
-        for tables, filled in zip(self._tables(), values, strict=True):
-            for table, value in zip(tables, filled, strict=True):
-                table.copy_(value)
-        for piece, part in zip(self.weight.split(self._layout.sizes), self._layout.parts, strict=True):
-            piece.normal_(std=math.sqrt(2 / max(part.fan_in, 1)))
-        if self.bias is not None and self.constants is not None:
-            self.constants.copy_(torch.from_numpy(invariants(self.out_rep)))
-            self.bias.zero_()
-
-    def filters(self) -> Float[Tensor, "out_channels in_channels depth height width"]:
-        """The filters of the ordinary convolution that this is."""
-        return expand_filters(self.weight, self._layout, self._tables())
+    def plans(self) -> Sequence[Sequence[Plan]]:
+        """Profiles along the radius times spherical harmonics, for every pair of irreps."""
+        return spherical_plans(self.in_rep, self.out_rep, self.kernel_size, self.profile, self.cutoff)
 
     def kernel_at(self, points: ArrayLike) -> Float[Tensor, "points out_channels in_channels"]:
         """The kernel at any points (x, y, z), in voxels from its centre; the filters are its values at the taps.
@@ -168,13 +118,6 @@ class SphericalConv3d(nn.Module):
         ]
         return expand_filters(self.weight, self._layout._replace(taps=(len(at),)), tables).movedim(-1, 0)
 
-    def channel_bias(self) -> Float[Tensor, " out_channels"] | None:
-        """The bias as one number for each channel."""
-        if self.bias is None or self.constants is None:
-            return None
-        with without_autocast(self.bias):
-            return self.bias @ self.constants.to(self.bias.dtype)
-
     def forward(
         self, x: Float[Tensor, "batch in_channels depth height width"]
     ) -> Float[Tensor, "batch out_channels d h w"]:
@@ -185,9 +128,3 @@ class SphericalConv3d(nn.Module):
             stride=self.stride, padding=self.padding, dilation=self.dilation, padding_mode=self.padding_mode,
             strict=self.strict,
         )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        parts = [f"{self.in_rep!r}, {self.out_rep!r}, {self.kernel_size}"]
-        given = ((name, getattr(self, name)) for name, plain in _DEFAULTS if getattr(self, name) != plain)
-        parts += [f"{name}={value[0] if isinstance(value, tuple) else value!r}" for name, value in given]
-        return ", ".join(parts + (["bias=False"] if self.bias is None and len(invariants(self.out_rep)) else []))

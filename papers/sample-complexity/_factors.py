@@ -42,9 +42,10 @@ class Factor(NamedTuple):
 
 def factor(many: Labels, few: Labels) -> Factor | None:
     """``many`` divided by ``few``; None where nothing is known of it."""
-    if (many.side, few.side) in (("<", "<"), (">", ">")):
+    below = {"<": ">", ">": "<", "": ""}[few.side]  # dividing by less gives more
+    if {many.side, below} == {"<", ">"}:
         return None
-    return Factor(many.number / few.number, ">" if ">" in (many.side, {"<": ">"}.get(few.side)) else many.side)
+    return Factor(many.number / few.number, many.side or below)
 
 
 def mean_accuracy(runs: Sequence[dict[str, Any]], training: str) -> list[float]:
