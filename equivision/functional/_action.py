@@ -179,6 +179,8 @@ def rotate(
         )
     if not torch.compiler.is_compiling() and not all(map(math.isfinite, angles.tolist())):
         raise ConfigError(f"degrees={degrees}: give finite angles")
+    if not x.shape[0]:
+        return x.clone()  # torch makes no grid for no images
     radians = torch.deg2rad(angles.expand(x.shape[0]))
     cos, sin = torch.cos(radians), torch.sin(radians)
     zero, ratio = torch.zeros_like(cos), x.shape[-2] / x.shape[-1]

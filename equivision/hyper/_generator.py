@@ -84,19 +84,24 @@ class ParameterGenerator(nn.Module):
         trunk: any module from ``[B, C, H, W]`` to ``[B, features]``.
         features: how many it gives.
         counts: how many numbers each layer needs.
-        rank: None: one linear layer gives all numbers. A number r: the numbers of a layer are the entries of a product
-            of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
+        rank: None: one linear layer gives all numbers. A number r, at least 1: the numbers of a layer are the entries of
+            a product of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
 
     Shape:
         ``[B, C, H, W]`` to one ``[B, counts[i]]`` for each layer.
 
     Equivariance: that of the trunk.
 
+    Raises:
+        ConfigError: rank is not a whole number of at least 1.
+
     Source: HE-CNN, sections 4.1 and 4.5.
     """
 
     def __init__(self, trunk: nn.Module, features: int, counts: Sequence[int], *, rank: int | None = None) -> None:
         super().__init__()
+        if rank is not None:
+            check_count("rank", rank)
         self.trunk = trunk
         self.counts, self.rank = tuple(counts), rank
         self._sides = tuple(math.isqrt(count - 1) + 1 if count else 0 for count in counts)

@@ -127,3 +127,8 @@ def test_groups_by_name() -> None:
     assert torch.equal(functional.act(x, 1, "C4"), functional.act(x, 1, cyclic(4)))
     errors = functional.equivariance_error(torch.relu, x, group="D4")
     assert {g: float(error) for g, error in errors.items()} == dict.fromkeys(range(1, 8), 0.0)
+
+
+@pytest.mark.parametrize("degrees", [30.0, torch.zeros(0)])
+def test_no_images_turn_into_no_images(degrees: float | torch.Tensor) -> None:
+    assert functional.rotate(torch.rand(0, 3, 7, 8), degrees).shape == (0, 3, 7, 8)

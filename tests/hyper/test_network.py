@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.functional import rotate
-from equivision.hyper import HyperEquivariantCNN, conv_trunk
+from equivision.hyper import HyperEquivariantCNN, ParameterGenerator, conv_trunk
 from equivision.nn import GroupConv2d, GroupPool, LiftConv2d
 from equivision.testing import assert_compiles, randomize_
 from tests.hyper._mains import MAINS
@@ -346,3 +346,5 @@ def test_arguments_are_checked() -> None:
     for options, words in trunks:
         with pytest.raises(ConfigError, match=words):
             conv_trunk(1, **options)
+    with pytest.raises(ConfigError, match="rank=0: give a whole number of at least 1"):
+        ParameterGenerator(nn.Flatten(), 4, [3], rank=0)
