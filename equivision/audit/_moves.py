@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from equivision.audit._report import Action
 from equivision.errors import GroupMismatchError
 from equivision.functional import act, rotate
-from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion
+from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, cyclic, inclusion
 from equivision.reps import Representation, quotient
 
 
@@ -52,6 +52,16 @@ def declared_groups(model: nn.Module) -> frozenset[SpatialGroup]:
     """The groups that the modules of a network name in an attribute ``group``."""
     named = (getattr(module, "group", None) for module in model.modules())
     return frozenset(group for group in named if isinstance(group, SpatialGroup))
+
+
+def claimed_group(model: nn.Module) -> PlanarGroup:
+    """The largest group of the plane that a layer names, as far as it maps the pixel grid onto itself; C4 if none does.
+
+    What a network is to be audited under where nobody says.
+    """
+    parts = [group.grid_part for group in declared_groups(model) if isinstance(group, PlanarGroup)]
+    largest = max(parts, key=lambda group: group.order, default=cyclic(1))
+    return largest if largest.order > 1 else cyclic(4)
 
 
 def move_of(

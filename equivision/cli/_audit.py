@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from torch import Tensor, nn
 
 from equivision.audit import audit
+from equivision.audit._moves import claimed_group
 from equivision.cli import _runs
 from equivision.cli._parser import TrainingParser, from_data
 from equivision.cli._screen import quiet, say
@@ -29,7 +30,8 @@ def _parser(command: str, arguments: list[str]) -> TrainingParser:
     add("--model", type=str | None, default=None, help="Name of a model, to be audited untrained.")
     add("--model_args", type=dict[str, Any], default={}, help="Arguments of that model.")
     add("--onnx", type=str | None, default=None, help="ONNX file of equivision export; --run_dir names its data.")
-    add("--group", type=str, default="C4", help="C1, C2, C4, D1, D2 or D4.")
+    text = "C1, C2, C4, D1, D2 or D4; by default the largest that layers of the network name, or C4."
+    add("--group", type=str | None, default=None, help=text)
     add("--dtype", type=Literal["float32", "float64"], default="float32", help="Precision of the network.")
     add("--output", type=str | None, default=None, help="Write the report to this .html or .json file.")
     add_sources(parser, arguments)
@@ -44,8 +46,9 @@ def run(command: str, arguments: list[str]) -> int:
         suffix = Path(options.output or "report.html").suffix
         _check(options, suffix)
         found = _network(options, parser)
+        group = options.group or claimed_group(found.network)
         report = audit(
-            found.network, found.images, group=options.group, name=found.name, metrics=metrics_of(options),
+            found.network, found.images, group=group, name=found.name, metrics=metrics_of(options),
             **found.truth,
         )  # fmt: skip
     say(report.table())

@@ -84,8 +84,8 @@ class ParameterGenerator(nn.Module):
         trunk: any module from ``[B, C, H, W]`` to ``[B, features]``.
         features: how many it gives.
         counts: how many numbers each layer needs.
-        rank: None: one linear layer gives all numbers. A number r, at least 1: the numbers of a layer are the entries of
-            a product of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
+        rank: None: one linear layer gives all numbers. A number r of at least 1: the numbers of a layer are the
+            entries of a product of a matrix of s x r and one of r x s, with s the root of their number, rounded up.
 
     Shape:
         ``[B, C, H, W]`` to one ``[B, counts[i]]`` for each layer.

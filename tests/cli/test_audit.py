@@ -46,6 +46,14 @@ def test_a_plain_network_fails_and_the_page_is_written(tmp_path: Path, capsys) -
     assert "<html" in output.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("model", "group"), [("p4mcnn", "D4"), ("p4cnn", "C4"), ("z2cnn", "C4")], ids=lambda value: str(value)
+)
+def test_by_default_a_network_is_audited_under_the_group_of_its_layers(model: str, group: str, capsys) -> None:
+    assert main(["audit", "--model", model, "--model_args.width", "2", *UNTRAINED]) == 0
+    assert f"{model} under {group}" in capsys.readouterr().out
+
+
 def test_the_images_are_those_of_the_variant() -> None:
     module = DigitsDataModule(val_size=32, test_size=64, batch_size=8)
     upright, labels = images_of(module, None, 20)
