@@ -1,4 +1,4 @@
-"""papers/sample-complexity: orbits, labels that an accuracy takes, tables that come from JSON, a run from end to end."""
+"""papers/sample-complexity: orbits, labels for an accuracy, tables that come from JSON, a run from end to end."""
 
 import json
 from functools import partial
