@@ -81,19 +81,14 @@ def _labels(results: list[dict[str, Any]], group: str, bars: str, training: str)
 def labels_by_views() -> Drawing:
     """The pictures, the curves of one group, all groups by orbit."""
     results = _results()
-    drawing = Drawing(780, 344, "Labels that a group convolutional network and an ordinary one need")
+    drawing = Drawing(800, 344, "Labels that a group convolutional network and an ordinary one need")
     x = 240.0
     for name, colour in STYLES.items():
         drawing.circle((x, 25), 4, fill=colour)
         drawing.text((x + 10, 30), name, size=13, anchor="start")
         x += 40 + 8 * len(name)
-    drawing.text(
-        (x + 10, 30),
-        "rings: two heads; dashed: views times the labels of one view",
-        size=12,
-        fill=MUTED,
-        anchor="start",
-    )
+    words = "discs: one head, rings: two; dashed: views times the labels of one view"
+    drawing.text((784, 330), words, size=11, fill=MUTED, anchor="end")
     _bars(drawing)
     _curves(drawing, results)
     _by_orbit(drawing, results)

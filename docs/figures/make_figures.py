@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _angles import error_by_angle, error_by_blur, error_by_orientations
 from _blocks import blocks
 from _chirality import readouts
+from _complexity import labels_by_views
 from _crystals import crystal_harmonics
 from _deformable import moved_taps
 from _errors import error_by_images, error_by_parameters
@@ -351,6 +352,7 @@ FIGURES = (
     error_by_pose,
     crystal_harmonics,
     poses,
+    labels_by_views,
 )
 
 
