@@ -12,6 +12,7 @@ from equivision.functional._checks import PaddingMode, Size2
 from equivision.gauge._frames import rotation_fields, runs_of, turned
 from equivision.gauge._surface import GaugeConv
 from equivision.nn import SteerableConv2d
+from equivision.nn._base import Guarantee
 from equivision.reps import Representation
 
 
@@ -118,6 +119,8 @@ class GaugeSequential(nn.Sequential):
     >>> net(torch.randn(1, 2, 9, 9), torch.rand(9, 9)).shape
     torch.Size([1, 2, 9, 9])
     """
+
+    equivariance: Guarantee = "exact"
 
     def forward(self, x: Tensor, frames: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Apply the layers."""

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 import equivision.nn as evnn
 from equivision.groups import SpatialGroup, cyclic, dihedral
+from equivision.nn._base import Guarantee
 from equivision.testing import random_input, randomize_
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
@@ -30,6 +32,9 @@ class Case:
         act_in, act_out: actions other than the reference action.
         keeps_channels_last: whether the memory format survives.
         repr_builds: whether the repr builds the layer (torch's own do not promise it).
+        shapes: of the inputs, without the batch, where they are no maps on the plane, in space or on the group.
+        guarantee: what the layer states; more than the group of the row may be "approximate" only.
+        freezes: whether :func:`equivision.freeze` takes it.
     """
 
     name: str
@@ -43,6 +48,9 @@ class Case:
     act_out: Action | None = None
     keeps_channels_last: bool = True
     repr_builds: bool = True
+    shapes: tuple[tuple[int, ...], ...] = ()
+    guarantee: Guarantee = "exact"
+    freezes: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -53,6 +61,9 @@ class Case:
 
     def inputs(self) -> list[Tensor]:
         """One random batch for every size."""
+        if self.shapes:
+            generator = torch.Generator().manual_seed(0)
+            return [torch.randn(2, *shape, generator=generator, dtype=torch.float64) for shape in self.shapes]
         if self.sizes is None:
             return [random_input(self.channels, (1,) * self.group.dimension, self.group).flatten(2)]
         # Restrict takes features on the larger group, Induce gives them

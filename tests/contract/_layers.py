@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import equivision.nn as evnn
-from equivision import reps, volume
+from equivision import gauge, permutation, reps, scale, volume
+from equivision.filters import HermiteBasis
 from equivision.functional import act
 from equivision.groups import (
     PlanarGroup,
@@ -20,10 +21,13 @@ from equivision.groups import (
     orthogonal,
     point_group,
     special_orthogonal,
+    symmetric,
+    wreath_product,
 )
 from equivision.reps import quotient
 from equivision.testing import random_input, randomize_
 from tests.contract._case import ANY_SIZE, C1, C2, C4, D1, D2, D4, EVEN, GROUPS, ODD, Case, fitting_sizes
+from tests.contract._families import families
 from tests.contract._fields import inductions, steerable
 from tests.contract._volumes import volumes
 
@@ -454,12 +458,20 @@ CASES: tuple[Case, ...] = (
     *steerable(),
     *inductions(),
     *volumes(),
+    *families(),
     *_torch_layers(),
 )
 REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)
 NAMES: dict[str, object] = {
-    **{name: value for name, value in vars(evnn).items() if isinstance(value, type)},
-    **{name: value for name, value in vars(volume).items() if isinstance(value, type)},
+    **{
+        name: value
+        for module in (evnn, volume, scale, permutation, gauge)
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+    },
+    "HermiteBasis": HermiteBasis,
+    "symmetric": symmetric,
+    "wreath_product": wreath_product,
     "cyclic": cyclic,
     "dihedral": dihedral,
     "point_group": point_group,

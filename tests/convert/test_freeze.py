@@ -37,7 +37,7 @@ def check(model: nn.Module, x: Tensor, **options: bool) -> torch.fx.GraphModule:
     return plain
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.freezes], ids=str)
 def test_every_layer(case: Case) -> None:
     for x in case.inputs():
         check(case.layer(), x)
