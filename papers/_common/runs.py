@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import lightning
 import torch
@@ -42,6 +42,24 @@ Run = TypeVar("Run", bound=Job)
 def checkpoint_folder(paper: str, run: str) -> Path:
     """Where a training of a reproduction keeps its checkpoints."""
     return RUNS / paper / run
+
+
+class QueuedRun:
+    """A run of the reproduction in ``folder``, under whose name its result and its checkpoints go."""
+
+    folder: ClassVar[Path]
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "results" / f"{self.name}.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return checkpoint_folder(self.folder.name, self.name)
 
 
 @contextmanager

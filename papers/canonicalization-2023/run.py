@@ -23,8 +23,6 @@ import equivision as ev
 from equivision.canonical import CanonicalizedNetwork, Canonicalizer, EnergyNetwork, FrameAveragedNetwork, OutputOnly
 from equivision.data import ImageData, named_variant, random_split, read_mnist
 
-PAPER = "canonicalization-2023"
-RESULTS = Path(__file__).parent / "results"
 TRAIN_IMAGES, TEST_IMAGES, BATCH = 12_000, 10_000, 64
 PLAIN_EPOCHS = 6
 TESTS = ("upright", "rotated90")
@@ -61,23 +59,16 @@ KINDS = {kind.name: kind for kind in (PLAIN, AVERAGE, FRAMES, UNTRAINED, TASK, P
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(_runs.QueuedRun):
     """One kind with one seed."""
 
+    folder = Path(__file__).parent
     kind: str
     seed: int
 
     @property
     def name(self) -> str:
         return f"{self.kind}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return _runs.checkpoint_folder(PAPER, self.name)
 
 
 @functools.cache

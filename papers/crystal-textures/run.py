@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from equivision.data import Polycrystals, polycrystals
 from equivision.volume import boundary_disorientation, texture_coefficients, texture_power
 
-RESULTS = Path(__file__).parent / "results"
 #: Samples to test on, voxels along a side, grains, epochs, samples of a batch, largest rate.
 TEST, SIZE, GRAINS, EPOCHS, BATCH, RATE = 200, 8, 20, 20, 20, 0.01
 #: Rotations of the sample by which a network is tested, and how many samples are turned.
@@ -28,9 +27,10 @@ TURNS, TURNED = (3, 8, 14, 21), 20
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training: the seed draws the samples and the weights."""
 
+    folder = Path(__file__).parent
     crystal: str
     contestant: str
     samples: int
@@ -39,14 +39,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.crystal}-{self.contestant}-{self.samples}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("crystal-textures", self.name)
 
 
 def targets(samples: Polycrystals) -> Tensor:

@@ -19,29 +19,21 @@ from equivision.data import MNISTDataModule
 from equivision.groups import cyclic
 from equivision.tasks import ClassificationTask
 
-RESULTS = Path(__file__).parent / "results"
 EPOCHS = 24
 RATE, DECAY, MILESTONES, GAMMA = 0.004, 1e-5, (12, 18, 22), 0.2
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     network: str
     seed: int
 
     @property
     def name(self) -> str:
         return f"{self.network}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("e2cnn-2019", self.name)
 
 
 def train(run: Run) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from equivision.groups import cyclic
 from equivision.hyper import HyperEquivariantCNN, rotation_loss
 from equivision.tasks import ClassificationTask, TwoPhaseAveraging
 
-RESULTS = Path(__file__).parent / "results"
 #: Images to train on, to test on, and epochs.
 BUDGETS = {
     "small": (60_000, 10_000, 10),
@@ -37,9 +36,10 @@ DIGIT_TESTS = ("upright", "rotated", "rotated90")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training; ``digits`` is how its images lie."""
 
+    folder = Path(__file__).parent
     table: str
     network: str
     digits: str
@@ -48,14 +48,6 @@ class Run:
     @property
     def name(self) -> str:
         return "-".join((self.table, *re.findall(r"\w+", self.network), self.digits, f"s{self.seed}"))
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("he-cnn-2025", self.name)
 
 
 class WithRotationLoss(ClassificationTask):

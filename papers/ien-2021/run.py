@@ -24,8 +24,6 @@ from equivision.groups import cyclic, dihedral
 from equivision.implicit import ImplicitEquivariance, Motion
 from equivision.tasks import ClassificationTask, ImplicitTraining
 
-RESULTS = Path(__file__).parent / "results"
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -49,23 +47,16 @@ BUDGETS = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     network: str
     seed: int
 
     @property
     def name(self) -> str:
         return "-".join((*re.findall(r"[\w.]+", self.network), f"s{self.seed}"))
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("ien-2021", self.name)
 
 
 def data_of(run: Run) -> ImageDataModule:

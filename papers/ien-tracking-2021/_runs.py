@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from papers._common.runs import checkpoint_folder as checkpoint_folder
+from papers._common.runs import QueuedRun as QueuedRun
 from papers._common.runs import circumstances as circumstances
 from papers._common.runs import fit as fit
 from papers._common.runs import run_queue as run_queue

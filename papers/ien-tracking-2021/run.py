@@ -24,16 +24,16 @@ from equivision.data import SyntheticTrackingDataModule, TrackingSequence, find_
 from equivision.models import SiameseNetwork
 from equivision.tracking import SiameseTracker, Track, contact_sheet, evaluate
 
-RESULTS = Path(__file__).parent / "results"
 EPOCHS = 20
 RATE = 0.5  # degrees a frame
 TIMED = 20  # frames
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(_runs.QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     tracker: str
     epochs: int
     seed: int
@@ -41,15 +41,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.tracker}-e{self.epochs}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Apart for every number of epochs: the learning rate falls with them."""
-        return _runs.checkpoint_folder("ien-tracking-2021", self.name)
 
 
 class ProcessorTime(Callback):

@@ -25,16 +25,16 @@ from equivision.continuous import FixedElements, partial_layers
 from equivision.data import ImageData, MNISTDataModule, Splits, random_split, read_mnist
 from equivision.tasks import ClassificationTask
 
-RESULTS = Path(__file__).parent / "results"
 EPOCHS = 10
 TRAIN_IMAGES, TEST_IMAGES = 3_000, 3_000
 P_LR = 1e-2
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(_runs.QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     network: str
     task: Task
     epochs: int
@@ -47,15 +47,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self._kind}-e{self.epochs}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Apart for every number of epochs: the learning rate falls with them."""
-        return _runs.checkpoint_folder("partial-2022", self.name)
 
 
 class RotatedDigits(MNISTDataModule):

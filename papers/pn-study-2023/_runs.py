@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))
 
+from papers._common.runs import QueuedRun as QueuedRun
 from papers._common.runs import checkpoint_folder as checkpoint_folder
 from papers._common.runs import circumstances as circumstances
 from papers._common.runs import fit_and_test as fit_and_test

@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader
 from equivision.data import MNISTDataModule, Variant
 from equivision.tasks import ClassificationTask, keep_freed_memory
 
-RESULTS = Path(__file__).parent / "results"
 EPOCHS = (10, 30)
 TRAIN_IMAGES, TEST_IMAGES = 12_000, 10_000
 Digits = Literal["upright", "rotated"]
@@ -34,9 +33,10 @@ DIGITS: tuple[Digits, ...] = ("rotated", "upright")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(_runs.QueuedRun):
     """One training, up to some epoch."""
 
+    folder = Path(__file__).parent
     network: str
     digits: Digits
     epochs: int
@@ -49,10 +49,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self._kind}-e{self.epochs}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
 
     @property
     def checkpoints(self) -> Path:

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 import equivision as ev
 from equivision.data import oriented_shapes
 
-RESULTS = Path(__file__).parent / "results"
 LABELS = (12, 30, 72, 172, 410, 980)
 TEST_IMAGES, STEPS, BATCH, RATE = 1000, 160, 32, 0.01
 SIZE, HALF = 20, 0.28
@@ -36,9 +35,10 @@ Labelled = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """Bars in all poses of a group, both networks, every number of labels."""
 
+    folder = Path(__file__).parent
     group: str
     bars: str
     seed: int
@@ -46,14 +46,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.group}-{self.bars}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("sample-complexity", self.name)
 
 
 def orbit(group: str, bars: str) -> int:

@@ -23,7 +23,6 @@ from equivision.groups import cyclic, dihedral
 from equivision.segmentation import classes_of, overlay, overlay_sheet
 from equivision.tasks import MaskScores, SegmentationTask
 
-RESULTS = Path(__file__).parent / "results"
 MASKS = {"nucleus": (2,), "cell": (1, 2)}
 TRAIN_IMAGES, BATCH, EPOCHS, RATE = 150, 20, 40, 1e-3
 #: The curve: so many steps whatever the number of images, batches of at most 10.
@@ -32,9 +31,10 @@ VARIANTS = ("upright", "quarters", "rotated")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training; ``images`` is None for the tables, and how many are labelled for the curve."""
 
+    folder = Path(__file__).parent
     mask: str
     network: str
     images: int | None
@@ -45,14 +45,6 @@ class Run:
         size = () if self.images is None else (f"n{self.images}",)
         named = self.network.replace("+", " augmented")
         return "-".join((self.mask, *re.findall(r"\w+", named), *size, f"s{self.seed}"))
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("segnet-study-2023", self.name)
 
     @property
     def batch_size(self) -> int:

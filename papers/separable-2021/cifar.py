@@ -20,14 +20,13 @@ from typing import Any
 
 import lightning
 import torch
-from _runs import PAPER, checkpoint_folder, circumstances, fit_and_test, symmetry, work
+from _runs import QueuedRun, circumstances, fit_and_test, symmetry, work
 from torch import Tensor, nn
 
 import equivision as ev
 from equivision.data import ParquetDataModule, Splits, stratified_split
 from equivision.tasks import ClassificationTask, keep_freed_memory
 
-RESULTS = Path(__file__).parent / "results" / "cifar10"
 #: The networks of table 2 as printed, and the invariant forms of those over D4.
 NETWORKS = (
     ("resnet44", "printed"), ("p4m_resnet44", "printed"), ("g_p4m_resnet44", "printed"), ("gc_p4m_resnet44", "printed"),
@@ -39,9 +38,10 @@ MILESTONES = (50 / 300, 100 / 300, 150 / 300)
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     net: str
     form: str
     images: int
@@ -55,11 +55,7 @@ class Run:
 
     @property
     def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return checkpoint_folder(PAPER, self.name)
+        return self.folder / "results" / "cifar10" / f"{self.name}.json"
 
 
 class CIFAR10(ParquetDataModule):

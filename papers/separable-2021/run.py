@@ -15,14 +15,12 @@ from typing import Any
 
 import lightning
 import torch
-from _runs import PAPER, checkpoint_folder, circumstances, fit_and_test, symmetry, work
+from _runs import QueuedRun, circumstances, fit_and_test, symmetry, work
 
 import equivision as ev
 from equivision.data import MNISTDataModule
 from equivision.tasks import ClassificationTask, keep_freed_memory
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 TEST_VARIANTS = ("upright", "rotated", "rotated90")
 TRAIN_IMAGES = 12_000
 EPOCHS = 50
@@ -38,9 +36,10 @@ FIGURE_3B = (("p4cnn", 4), ("p4cnn", 6), ("g_p4cnn", 6), ("gc_p4cnn", 17), ("p4c
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     net: str
     width: int
     train_variant: str
@@ -50,14 +49,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.net}-w{self.width}-{self.train_variant}-n{self.train_images}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return checkpoint_folder(PAPER, self.name)
 
 
 def queue(seeds: int) -> list[Run]:

@@ -20,7 +20,6 @@ import equivision as ev
 from equivision.data import ScaleMNISTDataModule
 from equivision.tasks import ClassificationTask, ImplicitTraining
 
-RESULTS = Path(__file__).parent / "results"
 RATE, GAMMA, BATCH, TEST_IMAGES = 0.01, 0.1, 128, 50_000
 
 
@@ -36,9 +35,10 @@ BUDGETS = {28: Budget(16, 12, (8, 10)), 56: Budget(8, 6, (4, 5))}
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training."""
 
+    folder = Path(__file__).parent
     model: str
     size: int
     seed: int
@@ -46,14 +46,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.model}-{self.size}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("sesn-2020", self.name)
 
 
 def change_with_scale(model: torch.nn.Module, images: torch.Tensor) -> float:

@@ -20,7 +20,6 @@ import equivision as ev
 from equivision.data import MNISTDataModule, Variant
 from equivision.tasks import ClassificationTask
 
-RESULTS = Path(__file__).parent / "results"
 TRAIN_IMAGES, TEST_IMAGES, BATCH, EPOCHS, MILESTONES, RATE = 2000, 2000, 25, 12, (8, 10), 0.01
 SHRUNK = (0.5, 1.0)
 #: How test digits are moved, by the names of the columns.
@@ -34,9 +33,10 @@ TRAININGS = ("upright", "turned and shrunk")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One training, on digits as they are, or on ones that are moved anew in every epoch."""
 
+    folder = Path(__file__).parent
     network: str
     training: str
     seed: int
@@ -44,14 +44,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.network}-{self.training}-s{self.seed}".replace(" ", "_")
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("similitude", self.name)
 
 
 def change_with_pose(model: torch.nn.Module, images: torch.Tensor) -> float:

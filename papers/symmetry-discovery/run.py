@@ -17,28 +17,20 @@ from _runs import runs
 
 import equivision as ev
 
-RESULTS = Path(__file__).parent / "results"
 BUDGET, SEEDS = 150, 3
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(runs.QueuedRun):
     """One search: data and networks are drawn by the seed."""
 
+    folder = Path(__file__).parent
     data: str
     seed: int
 
     @property
     def name(self) -> str:
         return f"{self.data}-s{self.seed}"
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return runs.checkpoint_folder("symmetry-discovery", self.name)
 
 
 def train(run: Run) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_two_processes_do_not_take_the_same_run(load, tmp_path: Path, monkeypatc
 def test_work_trains_what_is_missing_and_saves_it_whole(load, tmp_path: Path, monkeypatch, capsys) -> None:
     runs, run = load("_runs"), load("run")
     monkeypatch.setattr(load("papers._common.runs"), "RUNS", tmp_path / "checkpoints")
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(run.Run, "folder", tmp_path)
     jobs = [run.Run("p4cnn", 10, "rotated", 12_000, seed) for seed in range(2)]
     runs.save(jobs[0], {"test_error_percent": 1, "hours": 0})
     trained = []
