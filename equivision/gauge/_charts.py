@@ -1,7 +1,7 @@
 """Charts: overlapping parts of one space, each with frames of its own, and the transitions between them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -114,7 +114,7 @@ class Atlas:
         rep: Representation | str,
         inner: Mapping[str, Tensor] | None = None,
     ) -> float:
-        """The largest difference of two charts at a common point, relative to the largest component.
+        """The largest difference of two charts at a common point, relative to the largest component; NaN if one is NaN.
 
         Args:
             features: of every chart, ``[B, channels, *points]``, in its frames.
@@ -122,15 +122,13 @@ class Atlas:
             inner: for every chart which of its points count, such as those whose neighbours all lie in it; by default
                 all.
         """
-        most = max(float(x.detach().abs().max()) for x in features.values())
-        worst = 0.0
+        apart: list[Tensor] = []
         for to, of in self._transitions:
             here, there = self.overlap(to, of)
-            apart = (self.transfer(features[of], rep, to, of) - features[to].flatten(2)[:, :, here]).detach().abs()
-            if inner is not None:
-                apart = apart[:, :, inner[to][here] & inner[of][there]]
-            worst = max(worst, float(apart.max()) / most) if apart.numel() else worst
-        return worst
+            between = self.transfer(features[of], rep, to, of) - features[to].flatten(2)[:, :, here]
+            apart.append(between if inner is None else between[:, :, inner[to][here] & inner[of][there]])
+        most = _largest(features.values())
+        return 0.0 if most == 0 else _largest(apart) / most
 
     def _from_frames(self, to: str, of: str) -> Tensor:
         """The angle of ``e_to^-1 e_of`` at every common point."""
@@ -194,6 +192,12 @@ class Atlas:
                 f"{int(points[wrong][0])} instead of by 0 (cocycle): they contradict each other, so that features "
                 "cannot be the same in all charts"
             )
+
+
+def _largest(values: Iterable[Tensor]) -> float:
+    """The largest magnitude of all; NaN if one is NaN, which Python's ``max`` may pass over; 0 of nothing."""
+    each = [float(x.detach().abs().max()) for x in values if x.numel()]
+    return float(torch.tensor([0.0, *each], dtype=torch.float64).max())
 
 
 def _tolerance(values: Tensor) -> float:

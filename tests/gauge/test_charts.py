@@ -111,6 +111,21 @@ def test_transitions() -> None:
         atlas.transition(names[0], names[1])
 
 
+def test_disagreement_of_what_is_not_a_number_and_of_zeros() -> None:
+    charts = chain()
+    atlas = Atlas(charts)
+    zeros = {chart.name: torch.zeros(1, 2, 6, dtype=torch.float64) for chart in charts}
+    assert atlas.disagreement(zeros, "E1") == 0
+    for name in zeros:  # in any of them, whichever comes first
+        broken = zeros | {name: torch.full((1, 2, 6), math.nan, dtype=torch.float64)}
+        assert math.isnan(atlas.disagreement(broken, "E1"))
+    ones = {name: x + 1 for name, x in zeros.items()}
+    ones["middle"][:, :, 3] = math.nan  # one point, which all three share or not
+    assert math.isnan(atlas.disagreement(ones, "E1"))
+    none = {chart.name: torch.zeros(6, dtype=torch.bool) for chart in charts}
+    assert atlas.disagreement(zeros, "E1", none) == 0
+
+
 def chain(count: int = 3) -> list[Chart]:
     """Charts of six points each, the next one two points further, so that three of them share two points."""
     return [
