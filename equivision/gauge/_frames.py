@@ -10,7 +10,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
@@ -78,6 +78,12 @@ def turned(x: Tensor, runs: tuple[Run, ...], angles: Tensor, layer: str) -> Tens
             part = torch.stack([cos * first - sin * second, sin * first + cos * second], 2).flatten(1, 2)
         parts.append(part)
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def is_orthonormal(frames: Float[Tensor, "points 2 space"], tolerance: float) -> Bool[Tensor, " points"]:
+    """Whether the two vectors at each point are orthogonal and of length 1; NaN are not."""
+    products = frames @ frames.mT
+    return (products - torch.eye(2).to(products)).abs().amax((1, 2)) <= tolerance
 
 
 def to_world(

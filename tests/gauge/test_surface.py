@@ -1,6 +1,7 @@
 """Gauge convolution on points of the sphere: independent of the frames, and moved by the sphere's own rotations."""
 
 import math
+from collections.abc import Callable
 from itertools import permutations, product
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_rotations_of_the_sphere() -> None:
         turned = net(to_world(x[:, :, source], FIELDS, angle), stencil)
         assert relative_error(turned, to_world(still[:, :, source], "A + E1", angle)) < 1e-12
     assert relative_error(still.flip(2), still) > 0.5
+
+
+@pytest.mark.parametrize("out", ["A", "E1"])
+@torch.no_grad()
+def test_reflections_of_the_sphere_are_not_exact(out: str) -> None:
+    """Not even up to a sign, though they move the same points onto points; an isotropic mean would be."""
+    points, rotations = octahedral_points()
+    points = torch.cat([points, -points])
+    axes, conv = stereographic_frames(points, (0.3, 0.2, 1.0)), randomize_(GaugeConv("E1", out, bias=False).double())
+    stencil, x = sphere_stencil(points, axes, 0.5), features(len(points), 2)[..., 0]
+    still = conv(x, stencil)
+    for sign in (1.0, -1.0):
+        move = sign * rotations[5]
+        source = (points @ move.T @ points.T).argmax(1).argsort()
+        matrix = torch.einsum("pac,pbc->pab", axes, (axes @ move.T)[source])  # of vectors that have come
+
+        def moved(y: Tensor) -> Tensor:
+            return torch.einsum("pab,nbp->nap", matrix, y[:, :, source]) if y.shape[1] == 2 else y[:, :, source]
+
+        error, negative = (relative_error(conv(moved(x), stencil), s * moved(still)) for s in (1, -1))
+        assert error < 1e-12 if sign > 0 else min(error, negative) > 0.1
 
 
 def test_transport_around_a_triangle_turns_by_its_area() -> None:
@@ -195,6 +217,25 @@ def test_repr_and_parameters() -> None:
     assert torch.equal(conv.own_basis, GaugeConv(FIELDS, FIELDS).own_basis)
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda axes, p: axes.flip(0), "is clockwise from outside"),
+        (lambda axes, p: axes * torch.tensor([[1.0], [-1.0]]), "is clockwise from outside"),
+        (lambda axes, p: 2 * axes, "is not orthonormal"),
+        (lambda axes, p: axes * torch.tensor([[2.0], [0.5]]), "is not orthonormal"),
+        (lambda axes, p: axes * math.nan, "is not orthonormal"),
+        (lambda axes, p: torch.stack([axes[0], p]), "is not tangent"),
+    ],
+)
+def test_frames_of_a_sphere_are_checked(fault: Callable[[Tensor, Tensor], Tensor], message: str) -> None:
+    points = sphere_points(20)
+    axes = stereographic_frames(points, NORTH)
+    axes[7] = fault(axes[7], points[7])
+    with pytest.raises(FrameError, match=f"frames: the one at point 7 {message}"):
+        sphere_stencil(points, axes, 0.9)
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     points = sphere_points(20)
@@ -212,6 +253,19 @@ def test_errors() -> None:
     south = torch.tensor([[0.0, 0.0, -1.0]])
     with pytest.raises(FrameError, match=r"centre=\(0.0, 0.0, 1.0\): a point is its antipode"):
         stereographic_frames(south, NORTH)
+    for options in ({"whole": 0}, {"whole": 10.5}):
+        with pytest.raises(ConfigError, match="whole=.*: give a whole number of at least 1"):
+            sphere_stencil(points, axes, 0.9, **options)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="whole=19: the whole sphere has at least the 20 points given here"):
+        sphere_stencil(points, axes, 0.9, whole=19)
+    with pytest.raises(ConfigError, match="no point has a neighbour: give a larger radius, or more points"):
+        sphere_stencil(points[:0], axes[:0], 0.9)
+    with pytest.raises(ShapeError, match="points: 4 and 9 are the same"):
+        sphere_stencil(points[[*range(9), 4]], axes[[*range(9), 4]], 0.9)
+    with pytest.raises(ShapeError, match="vectors of length 1"):
+        sphere_stencil(math.nan * points, axes, 0.9)
+    with pytest.raises(ConfigError, match=r"centre=\(0, 1\): give three coordinates"):
+        stereographic_frames(points, (0, 1))  # pyright: ignore[reportArgumentType]
     wrong: Any = torch.zeros(1, 2, 19)
     with pytest.raises(ShapeError, match=r"GaugeConv: input has shape \(1, 2, 19\); needs \[batch, 2, ...\] with 20"):
         GaugeConv("E1", "E1")(wrong, stencil)
