@@ -122,7 +122,8 @@ class GaugeConv(nn.Module):
         ``[B, in_rep.size, *points]`` and a stencil to ``[B, out_rep.size, *points]``. With ``[B, channels, points, 1]``
         layers for maps go between: :class:`~equivision.nn.NormReLU`, :class:`~equivision.nn.FieldBatchNorm2d`.
 
-    Equivariance: exact under change of frames, and under the motions of the surface that move points onto points.
+    Equivariance: exact under change of frames, and under the motions of the surface that move points onto points and
+    keep its orientation, such as rotations of a sphere; not under reflections.
 
     Raises:
         GroupMismatchError: a representation is no sum of irreps of SO(2).
