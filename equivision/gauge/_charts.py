@@ -10,10 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from equivision.errors import ConfigError, FrameError, ShapeError
-from equivision.gauge._frames import rotation_fields, runs_of, turned
+from equivision.gauge._frames import is_orthonormal, rotation_fields, runs_of, turned
 from equivision.reps import Representation
 
 Pair = tuple[str, str]
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Chart:
             tangent to a surface.
 
     Raises:
-        ShapeError: points and frames do not fit.
+        ShapeError: points and frames do not fit, or points are no numbers in ascending order.
         FrameError: vectors are not orthonormal.
     """
 
@@ -41,10 +42,11 @@ class Chart:
                 f"chart {self.name!r}: {tuple(self.points.shape)} points have frames of shape "
                 f"{tuple(self.frames.shape)}: needs [points, 2, space]"
             )
-        if bool((self.points.diff() <= 0).any()):
-            raise ShapeError(f"chart {self.name!r}: points must be numbers in ascending order, each of them once")
-        lengths = self.frames @ self.frames.mT
-        wrong = (lengths - torch.eye(2).to(lengths)).abs().amax((1, 2)) > _tolerance(lengths)
+        if self.points.dtype not in _WHOLE or bool((self.points < 0).any()) or bool((self.points.diff() <= 0).any()):
+            raise ShapeError(
+                f"chart {self.name!r}: points must be whole numbers of at least 0 in ascending order, each of them once"
+            )
+        wrong = ~is_orthonormal(self.frames, _tolerance(self.frames))
         if bool(wrong.any()):
             at = int(self.points[wrong][0])
             raise FrameError(
@@ -65,7 +67,7 @@ class Atlas:
             two charts that overlap, in one direction or in both. By default they follow from the frames.
 
     Raises:
-        ConfigError: names are not different, or transitions are missing.
+        ConfigError: names are not different, or transitions are missing, or for charts that do not overlap.
         ShapeError: a transition has not one angle for each common point.
         FrameError: frames of two charts lie in different planes or turn the other way round, or transitions of two or
             three charts contradict each other; the message names them and a point.
@@ -88,15 +90,30 @@ class Atlas:
                 self._transitions[to, of] = (
                     self._from_frames(to, of) if transitions is None else self._given(to, of, transitions)
                 )
+        for pair, angles in (transitions or {}).items():
+            if pair not in self._transitions and (not {*pair} <= {*self.charts} or angles.numel()):
+                raise ConfigError(f"transitions has {pair!r}: these charts do not overlap, or are not in the atlas")
         self._check()
 
     def overlap(self, to: str, of: str) -> tuple[Int[Tensor, " common"], Int[Tensor, " common"]]:
-        """Where the common points of two charts stand in the one and in the other."""
+        """Where the common points of two charts stand in the one and in the other.
+
+        Raises:
+            ConfigError: a chart is not in the atlas.
+        """
+        for argument, name in (("to", to), ("of", of)):
+            if name not in self.charts:
+                known = ", ".join(map(repr, self.charts))
+                raise ConfigError(f"{argument}={name!r} is not a chart of this atlas: choose one of {known}")
         first, second = self.charts[to].points, self.charts[of].points
         return torch.isin(first, second).nonzero()[:, 0], torch.isin(second, first).nonzero()[:, 0]
 
     def transition(self, to: str, of: str) -> Float[Tensor, " common"]:
-        """The angles by which components turn, from chart ``of`` to chart ``to``, at their common points."""
+        """The angles by which components turn, from chart ``of`` to chart ``to``, at their common points.
+
+        Raises:
+            ConfigError: the charts do not overlap, or are not in the atlas.
+        """
         if (to, of) not in self._transitions:
             raise ConfigError(f"to={to!r}, of={of!r}: these charts do not overlap, or are not in the atlas")
         return self._transitions[to, of]
@@ -104,9 +121,14 @@ class Atlas:
     def transfer(
         self, x: Float[Tensor, "batch channels *points"], rep: Representation | str, to: str, of: str
     ) -> Float[Tensor, "batch channels common"]:
-        """Features of one chart at the points that it shares with another, in the frames of that."""
-        fields = runs_of(rotation_fields(rep))
-        return turned(x.flatten(2)[:, :, self.overlap(to, of)[1]], fields, self.transition(to, of), "transfer")
+        """Features of one chart at the points that it shares with another, in the frames of that.
+
+        Raises:
+            ConfigError: the charts do not overlap, or are not in the atlas.
+            ShapeError: features do not fit the chart, or the fields.
+        """
+        fields, (_, there) = runs_of(rotation_fields(rep)), self.overlap(to, of)
+        return turned(self._flat(of, x)[:, :, there], fields, self.transition(to, of), "transfer")
 
     def disagreement(
         self,
@@ -121,14 +143,42 @@ class Atlas:
             rep: their fields.
             inner: for every chart which of its points count, such as those whose neighbours all lie in it; by default
                 all.
+
+        Raises:
+            ConfigError: a chart has no features.
+            ShapeError: features do not fit their chart, or the fields.
         """
+        for name, given in (("features", features), ("inner", inner)):
+            if given is not None and (missing := [chart for chart in self.charts if chart not in given]):
+                raise ConfigError(f"{name} has nothing for the chart {missing[0]!r}: give it for every chart")
+        flat = {name: self._flat(name, features[name]) for name in self.charts}
+        counted = {} if inner is None else {name: self._mask(name, inner[name]) for name in self.charts}
         apart: list[Tensor] = []
         for to, of in self._transitions:
             here, there = self.overlap(to, of)
-            between = self.transfer(features[of], rep, to, of) - features[to].flatten(2)[:, :, here]
-            apart.append(between if inner is None else between[:, :, inner[to][here] & inner[of][there]])
-        most = _largest(features.values())
+            between = self.transfer(flat[of], rep, to, of) - flat[to][:, :, here]
+            apart.append(between[:, :, counted[to][here] & counted[of][there]] if counted else between)
+        most = _largest(flat.values())
         return 0.0 if most == 0 else _largest(apart) / most
+
+    def _flat(self, name: str, x: Tensor) -> Tensor:
+        """Features of a chart, with one axis of points."""
+        points = len(self.charts[name].points)
+        if x.ndim < 3 or math.prod(x.shape[2:]) != points:
+            raise ShapeError(
+                f"features of chart {name!r} have shape {tuple(x.shape)}: needs [batch, channels, ...] with {points} "
+                "points"
+            )
+        return x.flatten(2)
+
+    def _mask(self, name: str, inner: Tensor) -> Tensor:
+        points = len(self.charts[name].points)
+        if inner.shape != (points,) or inner.dtype != torch.bool:
+            raise ShapeError(
+                f"inner[{name!r}] has shape {tuple(inner.shape)} and dtype {inner.dtype}: needs a truth value for each "
+                f"of its {points} points"
+            )
+        return inner
 
     def _from_frames(self, to: str, of: str) -> Tensor:
         """The angle of ``e_to^-1 e_of`` at every common point."""
@@ -142,7 +192,7 @@ class Atlas:
         matrix = ours @ theirs.mT
         rotation = torch.stack([matrix[:, 0, 0], -matrix[:, 1, 0], matrix[:, 1, 0], matrix[:, 0, 0]], 1).view(-1, 2, 2)
         whole = rotation @ rotation.mT - torch.eye(2).to(rotation)
-        wrong = torch.maximum((matrix - rotation).abs(), whole.abs()).amax((1, 2)) > _tolerance(matrix)
+        wrong = ~(torch.maximum((matrix - rotation).abs(), whole.abs()).amax((1, 2)) <= _tolerance(matrix))
         if bool(wrong.any()):
             at = int(self.charts[to].points[here[wrong]][0])
             raise FrameError(
@@ -184,7 +234,7 @@ class Atlas:
 
     def _closes(self, names: tuple[str, ...], around: Tensor, points: Tensor) -> None:
         left = torch.remainder(around + math.pi, 2 * math.pi) - math.pi
-        wrong = left.abs() > _tolerance(left)
+        wrong = ~(left.abs() <= _tolerance(left))
         if bool(wrong.any()):
             way = " to ".join(repr(name) for name in dict.fromkeys(names[::-1]))
             raise FrameError(

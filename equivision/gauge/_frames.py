@@ -58,6 +58,10 @@ def runs_of(rep: Representation) -> tuple[Run, ...]:
 
 def turned(x: Tensor, runs: tuple[Run, ...], angles: Tensor, layer: str) -> Tensor:
     """Turn the fields at every position by an angle, ``[B, channels, *positions]``."""
+    if not isinstance(angles, Tensor):
+        raise ShapeError(
+            f"{layer}: frames are of type {type(angles).__name__}: give a tensor with one angle for each position"
+        )
     places = tuple(angles.shape)
     if x.ndim < 3 or (places != tuple(x.shape[2:]) and places != (x.shape[0], *x.shape[2:])):
         raise ShapeError(

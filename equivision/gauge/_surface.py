@@ -81,6 +81,11 @@ def convolve_points(
     x: Tensor, weight: Tensor, own: Tensor, bias: Tensor | None, stencil: Stencil, in_runs: Runs, out_runs: Runs
 ) -> Tensor:
     """:func:`gauge_conv`, with representations looked up: torch.compile does not go through them."""
+    if not isinstance(stencil, Stencil):
+        raise ShapeError(
+            f"GaugeConv: needs a Stencil, what was given is of type {type(stencil).__name__}: frames alone do not say "
+            "where neighbours lie; make one with sphere_stencil(points, frames, radius)"
+        )
     points = stencil.neighbours.shape[0]
     if x.ndim < 3 or x.shape[1] != weight.shape[2] or math.prod(x.shape[2:]) != points:
         raise ShapeError(

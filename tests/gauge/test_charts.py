@@ -170,8 +170,39 @@ class TestErrors:
             Atlas(charts, {})
         with pytest.raises(ShapeError, match=r"transitions\['left', 'middle'\] has shape \(3,\): .* of the 4 points"):
             Atlas(charts, {("left", "middle"): torch.zeros(3)})
+        with pytest.raises(FrameError, match=r"turn by nan radians at point 2"):
+            Atlas(charts, {("left", "middle"): torch.full((4,), math.nan)})
+        good = {("left", "middle"): torch.zeros(4)}
+        with pytest.raises(ConfigError, match=r"transitions has \('left', 'right'\): these charts do not overlap, or"):
+            Atlas(charts, good | {("left", "right"): torch.zeros(4)})
+        far = Chart("far", torch.arange(20, 26), charts[0].frames)
+        Atlas([*charts, far], good | {("far", "left"): torch.zeros(0)})
+        with pytest.raises(ConfigError, match=r"transitions has \('far', 'left'\): these charts do not overlap, or"):
+            Atlas([*charts, far], good | {("far", "left"): torch.zeros(2)})
         with pytest.raises(ConfigError, match="charts='left', 'left': give at least two, with different names"):
             Atlas([charts[0], charts[0]])
+
+    def test_names_and_features(self) -> None:
+        atlas = Atlas(chain(2))
+        x = {name: torch.ones(1, 2, 6, dtype=torch.float64) for name in atlas.charts}
+        unknown = r"of='right' is not a chart of this atlas: choose one of 'left', 'middle'"
+        with pytest.raises(ConfigError, match=unknown):
+            atlas.overlap("left", "right")
+        with pytest.raises(ConfigError, match=unknown):
+            atlas.transfer(x["left"], "E1", "left", "right")
+        with pytest.raises(ConfigError, match=r"features has nothing for the chart 'middle': give it for every"):
+            atlas.disagreement({"left": x["left"]}, "E1")
+        with pytest.raises(ConfigError, match=r"inner has nothing for the chart 'left': give it for every"):
+            atlas.disagreement(x, "E1", {"middle": torch.ones(6, dtype=torch.bool)})
+        short = x | {"middle": x["middle"][:, :, 1:]}
+        wrong = r"features of chart 'middle' have shape \(1, 2, 5\): needs \[batch, channels, ...\] with 6 points"
+        with pytest.raises(ShapeError, match=wrong):
+            atlas.disagreement(short, "E1")
+        with pytest.raises(ShapeError, match=wrong):
+            atlas.transfer(short["middle"], "E1", "left", "middle")
+        for inner in (torch.ones(5, dtype=torch.bool), torch.ones(6, dtype=torch.long)):
+            with pytest.raises(ShapeError, match=r"inner\['left'\] has shape .* needs a truth value .* its 6 points"):
+                atlas.disagreement(x, "E1", dict.fromkeys(atlas.charts, inner))
 
     def test_frames(self) -> None:
         left, middle = chain(2)
@@ -196,5 +227,10 @@ class TestErrors:
             Chart("bad", left.points, torch.where(torch.arange(6)[:, None, None] == 3, 2 * left.frames, left.frames))
         with pytest.raises(ShapeError, match=r"chart 'bad': \(6,\) points have frames of shape \(5, 2, 2\)"):
             Chart("bad", left.points, left.frames[1:])
-        with pytest.raises(ShapeError, match="chart 'bad': points must be numbers in ascending order"):
+        with pytest.raises(ShapeError, match="chart 'bad': points must be whole numbers of at least 0 in ascending"):
             Chart("bad", left.points.flip(0), left.frames)
+        for points in (left.points.double(), left.points - 1, left.points > -1):
+            with pytest.raises(ShapeError, match="chart 'bad': points must be whole numbers"):
+                Chart("bad", points, left.frames)
+        with pytest.raises(FrameError, match="chart 'bad': the frame at point 0 is not orthonormal"):
+            Chart("bad", left.points, left.frames * math.nan)
