@@ -14,7 +14,7 @@ from equivision.errors import ConfigError, ShapeError
 from equivision.groups import PointGroup, parse_point
 from equivision.reps import Representation
 from equivision.volume._irreps import Parity, spherical_irrep
-from equivision.volume._wigner import check_degree, wigner_d
+from equivision.volume._wigner import check_degree, check_rotations, wigner_d
 
 FloatArray = NDArray[np.float64]
 #: Degrees that a message names.
@@ -247,10 +247,12 @@ def equivalent_orientations(
 
     Raises:
         GroupMismatchError: there is no such crystal class.
+        ShapeError: orientations are no rotations.
 
     >>> equivalent_orientations(torch.eye(3), "622").shape
     torch.Size([12, 3, 3])
     """
+    check_rotations(orientations, "equivalent_orientations", "orientations")
     rotations = _rotations(parse_point(point_group)).to(orientations)
     return orientations @ rotations.view(-1, *(1 for _ in orientations.shape[:-2]), 3, 3)
 
@@ -260,23 +262,32 @@ def disorientation(
 ) -> Float[Tensor, "*angles"]:
     """The smallest angle, in radians, by which one crystal must turn to lie as another does.
 
+    Differentiable; where both lie alike, and where they are half a turn apart, the gradient is that of no change, 0.
+
     Args:
         first, second: orientations of the two.
         point_group: crystal class of both; its rotations count.
 
     Raises:
         GroupMismatchError: there is no such crystal class.
-        ShapeError: matrices do not fit.
+        ShapeError: orientations are no rotations, or differ in dtype.
 
     >>> half = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
     >>> disorientation(torch.eye(3), half, "1").rad2deg(), disorientation(torch.eye(3), half, "432")
     (tensor(180.), tensor(0.))
     """
-    if first.shape[-2:] != (3, 3) or second.shape[-2:] != (3, 3):
-        raise ShapeError(f"orientations have shapes {tuple(first.shape)} and {tuple(second.shape)}: needs [..., 3, 3]")
+    for name, given in (("first orientations", first), ("second orientations", second)):
+        check_rotations(given, "disorientation", name)
+    if first.dtype != second.dtype:
+        raise ShapeError(f"first is {first.dtype}, second {second.dtype}: convert one of them, as in second.to(first)")
     rotations = _rotations(parse_point(point_group)).to(first)
-    traces = torch.einsum("...ij,...ik,hjk->...h", first, second, rotations)
-    return ((traces.amax(-1) - 1) / 2).clamp(-1, 1).acos()
+    between = first.mT @ second
+    nearest = torch.einsum("...jk,hjk->...h", between, rotations).argmax(-1)
+    turn = between @ rotations[nearest].mT
+    cosine = turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1
+    odd = turn - turn.mT  # twice the sine of the angle, twice along the axis: acos has no derivative at 0
+    sine = torch.linalg.vector_norm(torch.stack([odd[..., 2, 1], odd[..., 0, 2], odd[..., 1, 0]], -1), dim=-1)
+    return torch.atan2(sine, cosine)
 
 
 def boundary_disorientation(
@@ -291,17 +302,37 @@ def boundary_disorientation(
         orientations: of the grains.
         point_group: as in :func:`disorientation`.
 
+    Raises:
+        GroupMismatchError: there is no such crystal class.
+        ShapeError: orientations are no rotations, or grains are not numbers of theirs.
+
     >>> grains = torch.tensor([0, 1]).view(1, 1, 1, 2).expand(1, 2, 2, 2)
     >>> both = torch.stack([torch.eye(3), torch.diag(torch.tensor([-1.0, -1.0, 1.0]))])[None]
     >>> boundary_disorientation(grains, both, "1").rad2deg()
     tensor([180.])
     """
+    _check_grains(grains, orientations)
     angles = disorientation(orientations[:, :, None], orientations[:, None], point_group)
     count = angles.shape[1]
     pairs = torch.cat([(count * grains + grains.roll(1, axis)).flatten(1) for axis in (1, 2, 3)], 1)
     apart = pairs // count != pairs % count
     found = angles.flatten(1).gather(1, pairs) * apart
     return found.sum(1) / apart.sum(1).clamp_min(1)
+
+
+def _check_grains(grains: Tensor, orientations: Tensor) -> None:
+    """Raise ShapeError unless every voxel holds the number of an orientation of its sample."""
+    if grains.ndim != 4 or orientations.ndim != 4 or len(grains) != len(orientations):
+        raise ShapeError(
+            f"grains have shape {tuple(grains.shape)}, orientations {tuple(orientations.shape)}: needs [sample, depth, "
+            "height, width] and [sample, grain, 3, 3]"
+        )
+    count = orientations.shape[1]
+    if grains.numel() and not 0 <= int(grains.min()) <= int(grains.max()) < count:
+        raise ShapeError(
+            f"grains hold numbers from {int(grains.min())} to {int(grains.max())}: there are orientations of {count} "
+            f"grains in a sample, numbered from 0"
+        )
 
 
 def _rotations(group: PointGroup) -> Float[Tensor, "rotations 3 3"]:

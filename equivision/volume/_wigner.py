@@ -70,7 +70,7 @@ def wigner_d(degree: int, rotations: Float[Tensor, "*batch 3 3"]) -> Float[Tenso
     (torch.Size([5, 5]), -1.0)
     """
     check_degree(degree)
-    _check_rotations(rotations)
+    check_rotations(rotations, "wigner_d")
     if degree == 0:
         return torch.ones_like(rotations[..., :1, :1])
     found = rotations
@@ -110,14 +110,17 @@ def spherical_harmonics(degree: int, points: Float[Tensor, "*batch 3"]) -> Float
     return _o3().spherical_harmonics(degree, points, normalize=True, normalization="component")
 
 
-def _check_rotations(rotations: Tensor) -> None:
+def check_rotations(rotations: Tensor, function: str, name: str = "rotations") -> None:
+    """Raise ShapeError unless they are rotation matrices."""
+    if not isinstance(rotations, Tensor):
+        raise ShapeError(f"{name} are of type {type(rotations).__name__}: give a tensor, as torch.as_tensor makes it")
     if rotations.shape[-2:] != (3, 3):
-        raise ShapeError(f"rotations have shape {tuple(rotations.shape)}: needs [..., 3, 3]")
-    check_floating(rotations, "wigner_d")
+        raise ShapeError(f"{name} have shape {tuple(rotations.shape)}: needs [..., 3, 3]")
+    check_floating(rotations, function)
     with torch.no_grad():
         apart = rotations @ rotations.mT - torch.eye(3).to(rotations)
         turns = torch.linalg.cross(rotations[..., 0, :], rotations[..., 1, :]) - rotations[..., 2, :]
     if rotations.numel() and not max(float(apart.abs().max()), float(turns.abs().max())) < _ORTHOGONAL:
         raise ShapeError(
-            "rotations hold a matrix that is not a rotation: rows must be orthogonal, of length 1, and right-handed"
+            f"{name} hold a matrix that is not a rotation: rows must be orthogonal, of length 1, and right-handed"
         )

@@ -158,6 +158,44 @@ def test_disorientation() -> None:
         assert disorientation(first, equivalent_orientations(first, name)[-1], name).max() < 1e-6
 
 
+def test_gradients_of_disorientation() -> None:
+    """Right away from 0, and finite where orientations are equal or half a turn apart."""
+    first, second = rotations(3), rotations(3, seed=1)
+    axes = torch.zeros(3, 3, 3, dtype=torch.float64)
+    for axis, (row, column) in enumerate(((2, 1), (0, 2), (1, 0))):
+        axes[axis, row, column], axes[axis, column, row] = 1, -1
+
+    def moved(vectors: Tensor) -> Tensor:
+        return torch.linalg.matrix_exp(torch.einsum("gv,vij->gij", vectors, axes)) @ second
+
+    still = torch.zeros(3, 3, dtype=torch.float64, requires_grad=True)
+    for name in ("1", "622", "432"):
+        assert torch.autograd.gradcheck(lambda v, name=name: disorientation(first, moved(v), name), (still,))
+    angles = disorientation(first, moved(still), "1")
+    (slope,) = torch.autograd.grad(angles.sum(), still)
+    assert slope.norm(dim=1).tolist() == pytest.approx([1, 1, 1])  # turning about the axis changes it as much
+    for other in (
+        first,
+        equivalent_orientations(first, "432")[7],
+        first @ torch.diag(torch.tensor([-1.0, -1, 1])).to(first),
+    ):
+        for name in ("1", "432"):
+            given = other.clone().requires_grad_()
+            disorientation(first, given, name).sum().backward()
+            assert given.grad is not None
+            assert given.grad.isfinite().all()
+    samples = polycrystals(2, size=4, grains=5)
+    given = samples.orientations.clone().requires_grad_()
+    boundary_disorientation(samples.grains, given, "432").sum().backward()
+    assert given.grad is not None
+    assert 0.01 < given.grad.abs().max() < 10
+
+
+def test_small_disorientations_in_single_precision() -> None:
+    turn = torch.tensor([[1.0, -1e-5, 0.0], [1e-5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert float(disorientation(torch.eye(3), turn, "432")) == pytest.approx(1e-5)  # acos gives 0
+
+
 def test_boundaries() -> None:
     """Counted face by face."""
     samples = polycrystals(2, size=4, grains=5)
@@ -193,8 +231,33 @@ def test_errors() -> None:
         texture_coefficients(torch.eye(3).expand(2, 3, 3), "432", [4], torch.ones(3))
     with pytest.raises(ShapeError, match=r"coefficients have shape \(8,\): degrees \[4\] have 9"):
         texture_power(torch.ones(8), "432", [4])
-    with pytest.raises(ShapeError, match=r"orientations have shapes \(3,\) and \(3, 3\)"):
+    with pytest.raises(ShapeError, match=r"first orientations have shape \(3,\): needs \[..., 3, 3\]"):
         disorientation(torch.ones(3), torch.eye(3), "432")
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_what_is_no_orientation() -> None:
+    eye = torch.eye(3)
+    for wrong in (5 * eye, -eye, eye * math.nan):
+        with pytest.raises(ShapeError, match="second orientations hold a matrix that is not a rotation"):
+            disorientation(eye, wrong, "432")
+        with pytest.raises(ShapeError, match="orientations hold a matrix that is not a rotation"):
+            equivalent_orientations(wrong, "432")
+    with pytest.raises(ShapeError, match=r"disorientation: input has dtype torch.int64"):
+        disorientation(eye.long(), eye.long(), "432")
+    with pytest.raises(ShapeError, match=r"first is torch.float32, second torch.float64: convert one of them"):
+        disorientation(eye, eye.double(), "432")
+    with pytest.raises(ShapeError, match=r"orientations have shape \(2, 2\): needs"):
+        equivalent_orientations(torch.eye(2), "432")
+    with pytest.raises(ShapeError, match="rotations are of type ndarray: give a tensor"):
+        wigner_d(1, np.eye(3))  # pyright: ignore[reportArgumentType]
+    grains, two = torch.zeros(1, 2, 2, 2, dtype=torch.long), rotations(2)[None]
+    for number in (-1, 2):
+        grains[0, 0, 0, 1] = number
+        with pytest.raises(ShapeError, match=r"grains hold numbers from .* orientations of 2 grains in a sample"):
+            boundary_disorientation(grains, two, "432")
+    with pytest.raises(ShapeError, match=r"grains have shape \(2, 2, 2\), orientations \(1, 2, 3, 3\): needs"):
+        boundary_disorientation(grains[0], two, "432")
 
 
 def test_character_at_half_a_turn() -> None:
