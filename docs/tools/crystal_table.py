@@ -1,5 +1,11 @@
-"""Write the tables of docs/guide/crystals.md: what every crystal class allows; ``--check`` only compares."""
+"""Write the tables of docs/guide/crystals.md: what every crystal class allows, and what networks made of it.
 
+``--check`` only compares.
+"""
+
+import json
+import runpy
+import statistics
 import sys
 from pathlib import Path
 
@@ -13,6 +19,7 @@ from equivision.volume import multiplicity
 
 PAGE = ROOT / "docs" / "guide" / "crystals.md"
 DEGREES = range(13)
+PAPER = ROOT / "papers" / "crystal-textures"
 
 
 def laue_class(group: PointGroup) -> PointGroup:
@@ -57,8 +64,27 @@ def orientations() -> str:
     return "\n".join(lines)
 
 
+def worth() -> str:
+    """How much of the variance networks leave unexplained: from the best to the worst answered question."""
+    lines = [line(["network, and what it is shown", "samples", "cubic", "hexagonal"]), "|---|---:|---:|---:|"]
+    for name, contestant in runpy.run_path(str(PAPER / "_networks.py"))["CONTESTANTS"].items():
+        for samples in contestant.samples:
+            left = [span(f"{crystal}-{name}-{samples}") for crystal in ("432", "622")]
+            lines.append(line([contestant.about, str(samples), *left]))
+    return "\n".join(lines)
+
+
+def span(runs: str) -> str:
+    """The least and the most of the questions, each a mean over the seeds that the paper's page shows."""
+    names = [name for name in json.loads((PAPER / "published.json").read_text()) if name.startswith(f"{runs}-s")]
+    found = [json.loads((PAPER / "results" / f"{name}.json").read_text()) for name in names]
+    means = [statistics.mean(seeds) for seeds in zip(*(run["unexplained_percent"] for run in found), strict=True)]
+    return f"{min(means):.1f} to {max(means):.1f}"
+
+
 def main() -> None:
-    update(PAGE, {"harmonics": harmonics(), "orientations": orientations()}, "crystal_table.py")
+    contents = {"harmonics": harmonics(), "orientations": orientations(), "worth": worth()}
+    update(PAGE, contents, "crystal_table.py")
 
 
 if __name__ == "__main__":
