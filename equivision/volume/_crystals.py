@@ -111,13 +111,15 @@ def crystal_rep(point_group: PointGroup | str, degrees: Sequence[int], parity: P
     """The fields of :func:`crystal_features`: m_l times D^l of SO(3) for every degree.
 
     Raises:
-        ConfigError: a degree is forbidden.
+        ConfigError: a degree is forbidden, or degrees are no list of them.
         GroupMismatchError: there is no such crystal class.
 
     >>> crystal_rep("432", [4, 6]).name, crystal_rep("622", [2, 6]).name
     ('D4 + D6', 'D2 + 2 D6')
     """
     group = parse_point(point_group)
+    if not isinstance(degrees, Sequence):
+        raise ConfigError(f"degrees={degrees!r}: give a list of degrees, such as [4, 6]")
     counts = {degree: multiplicity(group, degree, parity) for degree in degrees}
     for degree, count in counts.items():
         if not count:
@@ -189,11 +191,13 @@ def texture_coefficients(
     Args:
         orientations: of the grains.
         point_group, degrees, parity: as in :func:`crystal_features`.
-        weights: volumes of the grains; equal by default.
+        weights: volumes of the grains, not negative, some of every sample above 0; equal by default.
 
     Raises:
-        ShapeError: weights and orientations do not fit.
-        ConfigError, GroupMismatchError, MissingExtraError: as :func:`crystal_features`.
+        ShapeError: weights and orientations do not fit, or there are no grains.
+        ConfigError: weights are negative or not finite, or those of a sample are all 0; or as
+            :func:`crystal_features`.
+        GroupMismatchError, MissingExtraError: as :func:`crystal_features`.
 
     Source: Bunge 1982, section 4.2.
 
@@ -201,13 +205,18 @@ def texture_coefficients(
     tensor(3.)
     """
     features = crystal_features(orientations, point_group, degrees, parity)
+    if features.ndim < 2 or not features.shape[-2]:
+        raise ShapeError(f"orientations have shape {tuple(orientations.shape)}: needs [..., grain, 3, 3], some grains")
     if weights is None:
         return features.mean(-2)
     if weights.shape != features.shape[:-1]:
         raise ShapeError(
             f"weights have shape {tuple(weights.shape)}: needs one for each grain, {tuple(features.shape[:-1])}"
         )
-    return (weights[..., None] * features).sum(-2) / weights.sum(-1, keepdim=True)
+    volume = weights.sum(-1, keepdim=True)
+    if not bool(((weights >= 0).all(-1, keepdim=True) & (volume > 0) & volume.isfinite()).all()):
+        raise ConfigError("weights are volumes of grains: give none that is negative or NaN, and some above 0")
+    return (weights[..., None] * features).sum(-2) / volume
 
 
 def texture_power(
@@ -226,10 +235,12 @@ def texture_power(
 
     Raises:
         ShapeError: there are more or fewer coefficients.
+        ConfigError, GroupMismatchError: as :func:`crystal_rep`.
 
     >>> texture_power(texture_coefficients(torch.eye(3).expand(5, 3, 3), "622", [2, 6]), "622", [2, 6])
     tensor([1.0000, 1.0000])
     """
+    crystal_rep(point_group, degrees, parity)  # says what is wrong
     counts = [multiplicity(point_group, degree, parity) for degree in dict.fromkeys(degrees)]
     sizes = [count * (2 * degree + 1) for count, degree in zip(counts, dict.fromkeys(degrees), strict=True)]
     if coefficients.shape[-1] != sum(sizes):

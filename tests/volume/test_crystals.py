@@ -231,6 +231,19 @@ def test_errors() -> None:
         texture_coefficients(torch.eye(3).expand(2, 3, 3), "432", [4], torch.ones(3))
     with pytest.raises(ShapeError, match=r"coefficients have shape \(8,\): degrees \[4\] have 9"):
         texture_power(torch.ones(8), "432", [4])
+    with pytest.raises(ConfigError, match=r"degrees=\[4, 5\]: the symmetry 432 forbids features of degree 5"):
+        texture_power(torch.ones(9), "432", [4, 5])
+    for function in (crystal_features, texture_coefficients, texture_power):
+        with pytest.raises(ConfigError, match=r"degrees=4: give a list of degrees, such as \[4, 6\]"):
+            function(torch.eye(3).expand(2, 3, 3), "432", 4)  # pyright: ignore[reportArgumentType]
+    two = torch.eye(3).expand(3, 2, 3, 3)
+    for bad in ([0.0, 0.0], [2.0, -1.0], [math.nan, 1.0], [math.inf, 1.0]):
+        weights = torch.tensor([[1.0, 2.0], bad, [0.0, 1.0]])
+        with pytest.raises(ConfigError, match="weights are volumes of grains: give none that is negative or NaN"):
+            texture_coefficients(two, "432", [4], weights)
+    for none in (two[:, :0], torch.eye(3)):
+        with pytest.raises(ShapeError, match=r"orientations have shape .*: needs \[..., grain, 3, 3\], some grains"):
+            texture_coefficients(none, "432", [4])
     with pytest.raises(ShapeError, match=r"first orientations have shape \(3,\): needs \[..., 3, 3\]"):
         disorientation(torch.ones(3), torch.eye(3), "432")
 
