@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import relative_error, rescale, rotate
 from equivision.groups import PlanarGroup, planar
+from equivision.nn._base import check_positive
 
 Function = Callable[[Tensor], Tensor]
 
@@ -74,8 +76,16 @@ class _Move(NamedTuple):
 
     def error(self, function: Function, x: Tensor, still: Tensor, margin: int) -> ScaleError:
         """Compare the maps ``still`` of an image, moved, with those of the moved image."""
+        if self.degrees % 360 and x.shape[-2] != x.shape[-1]:
+            raise ShapeError(
+                f"images have {x.shape[-2]} x {x.shape[-1]} pixels, which a turn by {self.degrees:g} degrees cuts off: "
+                "give square ones"
+            )
         order, (height, width) = self.group.order, still.shape[-2:]
         scales, steps = still.shape[2] // order, self.steps
+        for name, value, unit in (("steps", steps, "slots"), ("margin", margin, "pixels")):
+            if not isinstance(value, Integral):
+                raise ConfigError(f"{name}={value!r}: give a whole number of {unit}")
         if not -scales < steps < scales:
             raise ConfigError(f"steps={steps}: with {scales} scale(s) no slot is left to compare; give fewer steps")
         if margin < 0 or 2 * margin >= min(height, width):
@@ -123,8 +133,9 @@ def scale_error(
             image shrinks by a half, at least a quarter of the map is border; where it turns by 45 degrees, 15 % are.
 
     Raises:
-        ConfigError: as many steps as there are scales, or a margin that leaves nothing.
-        ShapeError: the function gives no maps on scales and the elements of the group.
+        ConfigError: a number is out of range, as many steps as there are scales, or a margin that leaves nothing.
+        ShapeError: the function gives no maps on scales and the elements of the group; or images that turn are not
+            square.
 
     >>> from equivision.scale import ScaleLiftConv2d
     >>> lift = ScaleLiftConv2d(1, 4, 21, scales=(1.5, 3.0), padding="same")
@@ -133,6 +144,8 @@ def scale_error(
     >>> bool(error.shared < 0.1 < error.unshifted)
     True
     """
+    check_positive("factor", factor)
+    _check_angle("degrees", degrees)
     move = _Move(float(factor), steps, float(degrees), planar(group))
     return move.error(function, x, _maps(function, x, move.group), margin)
 
@@ -153,7 +166,7 @@ def similitude_errors(
 
     Args:
         function: maps images to feature maps on scales and orientations, as in :func:`scale_error`.
-        x: square images.
+        x: images; square ones where they turn.
         factors: enlargements.
         degrees: angles.
         ratio: of a scale of the maps and the one before it; None: no scale of the image moves slots.
@@ -161,9 +174,10 @@ def similitude_errors(
         margin: as in :func:`scale_error`.
 
     Raises:
-        ConfigError: a factor moves more slots than there are scales, the ratio is not more than 1, or a margin that
-            leaves nothing.
-        ShapeError: the function gives no maps on scales and the elements of the group.
+        ConfigError: there are no factors or no angles, or one is out of range; a factor moves more slots than there are
+            scales, the ratio is not more than 1, or a margin that leaves nothing.
+        ShapeError: the function gives no maps on scales and the elements of the group; or images that turn are not
+            square.
 
     >>> from equivision.scale import ScaleLiftConv2d
     >>> lift = ScaleLiftConv2d(1, 4, 21, scales=(1.5, 3.0), group="C4", padding="same")
@@ -173,6 +187,11 @@ def similitude_errors(
     (True, True)
     """
     group = planar(group)
+    for name, values, check in (("factors", factors, check_positive), ("degrees", degrees, _check_angle)):
+        if not isinstance(values, Sequence) or not values:
+            raise ConfigError(f"{name}={values!r}: give a list of at least one number")
+        for value in values:
+            check(name, value)
     if ratio is not None and not 1 < ratio < math.inf:
         raise ConfigError(f"ratio={ratio}: give a number of more than 1, that of a scale and the one before it")
     still = _maps(function, x, group)
@@ -185,12 +204,19 @@ def similitude_errors(
     return SimilitudeErrors(tuple(map(float, factors)), tuple(map(float, degrees)), shared, full, unshifted)
 
 
+def _check_angle(name: str, value: float | int) -> None:
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ConfigError(f"{name}={value!r}: give an angle in degrees")
+
+
 def _maps(function: Function, x: Tensor, group: PlanarGroup) -> Float[Tensor, "batch channel slot height width"]:
     """What the function gives for an image.
 
     Raises:
-        ShapeError: that is no map with a slot for each scale and element of the group.
+        ShapeError: it is no image, or that is no map with a slot for each scale and element of the group.
     """
+    if x.ndim != 4:
+        raise ShapeError(f"images have shape {tuple(x.shape)}: needs [batch, channel, height, width]")
     found = function(x)
     if not isinstance(found, Tensor) or found.ndim != 5:
         shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__

@@ -7,11 +7,18 @@ import torch
 from torch import Tensor, nn
 
 import equivision as ev
-from equivision.errors import GridError
+from equivision.errors import ConfigError, GridError, ShapeError
 from equivision.filters import HermiteBasis, LogPolarBasis, ScaleBasis
 from equivision.functional import act, equivariance_error, relative_error
 from equivision.groups import planar
-from equivision.scale import ScaleConv2d, ScaleLiftConv2d, ScalePool, ScaleSteerableConv2d, similitude_errors
+from equivision.scale import (
+    ScaleConv2d,
+    ScaleLiftConv2d,
+    ScalePool,
+    ScaleSteerableConv2d,
+    scale_error,
+    similitude_errors,
+)
 from equivision.testing import random_input, randomize_
 from tests.scale.test_layers import ROOT, smooth
 
@@ -133,6 +140,38 @@ def test_between_the_slots_and_the_printed_table() -> None:
     assert lines[0].split() == ["scale", "0°", "30°"]
     assert lines[1].split()[:2] == ["1.000", "0.0"]
     assert f"{100 * float(found.full[1, 1]):.1f})" in lines[2]
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@torch.no_grad()
+def test_errors_of_what_cannot_be_compared() -> None:
+    net, x = maps_network("C4", HermiteBasis(2)), random_input(1, (12, 12))
+    table: dict[str, Any] = {"factors": (1,), "degrees": (0,), "group": "C4"}
+    for wrong, message in (
+        ({"factors": (1, 0)}, "factors=0: give a positive number"),
+        ({"factors": ()}, r"factors=\(\): give a list of at least one number"),
+        ({"degrees": []}, r"degrees=\[\]: give a list of at least one number"),
+        ({"degrees": (float("nan"),)}, "degrees=nan: give an angle in degrees"),
+        ({"margin": 2.5}, r"margin=2\.5: give a whole number of pixels"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            similitude_errors(net, x, **table | wrong)
+    one: dict[str, Any] = {"factor": 1.2, "group": "C4"}
+    for wrong, message in (
+        ({"factor": 0}, "factor=0: give a positive number"),
+        ({"steps": 0.5}, r"steps=0\.5: give a whole number of slots"),
+        ({"margin": 2.5}, r"margin=2\.5: give a whole number of pixels"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            scale_error(net, x, **one | wrong)
+    oblong = random_input(1, (12, 15))
+    with pytest.raises(ShapeError, match=r"images have 12 x 15 pixels, which a turn by 90 degrees .* give square ones"):
+        similitude_errors(net, oblong, **table | {"degrees": (0, 90)})
+    with pytest.raises(ShapeError, match=r"images have 12 x 15 pixels, which a turn by -30 degrees"):
+        scale_error(net, oblong, **one, steps=0, degrees=-30)
+    assert similitude_errors(net, oblong, **table).shared.max() < 1e-12  # they may be as long as nothing turns
+    with pytest.raises(ShapeError, match=r"images have shape \(1, 12, 12\): needs \[batch, channel, height, width\]"):
+        scale_error(net, x[0], **one)
 
 
 @torch.no_grad()
