@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import act
 from equivision.groups import PointGroup, octahedral, parse_point
+from equivision.volume._crystals import check_grains
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +28,17 @@ class Polycrystals:
         grains: number of the grain at every voxel, ``[sample, depth, height, width]``; samples repeat periodically.
         orientations: rotation matrices, float64, ``[sample, grain, 3, 3]``.
         point_group: crystal class of all grains.
+
+    Raises:
+        ShapeError: grains are not numbers of orientations.
     """
 
     grains: Int[Tensor, "sample depth height width"]
     orientations: Float[Tensor, "sample grain 3 3"]
     point_group: PointGroup
+
+    def __post_init__(self) -> None:
+        check_grains(self.grains, self.orientations)
 
     def __len__(self) -> int:
         return len(self.grains)
@@ -47,7 +55,7 @@ class Polycrystals:
         Raises:
             ShapeError: there is not one for each grain.
         """
-        if values.shape[:2] != self.orientations.shape[:2]:
+        if values.ndim != 3 or values.shape[:2] != self.orientations.shape[:2]:
             raise ShapeError(
                 f"values have shape {tuple(values.shape)}: needs [{len(self)}, {self.orientations.shape[1]}, channels]"
             )
@@ -111,9 +119,9 @@ def polycrystals(
     (torch.Size([2, 8, 8, 8]), torch.Size([2, 10, 3, 3]))
     """
     for name, value, least in (("count", count, 0), ("size", size, 2), ("grains", grains, 1)):
-        if value < least:
-            raise ConfigError(f"{name}={value}: it must be at least {least}")
-    if not 0 <= spread < math.inf:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{name}={value!r}: it must be at least {least}, a whole number")
+    if not isinstance(spread, Real) or not 0 <= spread < math.inf:
         raise ConfigError(f"spread={spread!r}: give an angle in degrees of at least 0")
     cells = np.zeros((count, size, size, size), dtype=np.int64)
     orientations = np.zeros((count, grains, 3, 3))

@@ -118,7 +118,7 @@ def tap_offsets(
         exact.
 
     Raises:
-        ShapeError: x is no feature map with that many channels, or weights do not fit.
+        ShapeError: x is no image or feature map with that many channels, or weights do not fit.
         GridError: stride and size leave the sampled positions off centre.
 
     >>> from equivision.groups import dihedral
@@ -126,6 +126,11 @@ def tap_offsets(
     torch.Size([1, 9, 2, 7, 7])
     """
     layer, slots = "tap_offsets", x.ndim == 5
+    if x.ndim not in (4, 5):
+        raise ShapeError(
+            f"{layer}: input has shape {tuple(x.shape)}; needs an image, [batch, channel, height, width], or a feature "
+            "map on the group, [batch, channel, group, height, width]"
+        )
     tables = offset_tables(group, (weight.shape[-2], weight.shape[-1])) if tables is None else tables
     check_fields(bias, weight, weight.shape[0], 1, layer)
     layout = None

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
-from equivision.functional._checks import Size2, each_axis
+from equivision.functional._checks import Size2, check_floating, each_axis
 from equivision.functional._grid import check_fits, check_grid
 from equivision.functional._layout import FieldLayout, check_group_values
 from equivision.groups import FiniteGroup, PlanarGroup, SpatialGroup, Subgroup
@@ -124,10 +124,11 @@ def character_pool(
 
     Raises:
         ConfigError: the size of rep is not 1.
-        ShapeError: the group axis has the wrong length.
+        ShapeError: the group axis has the wrong length, or values are whole numbers.
     """
     signs = character_signs(rep).to(x.device) if signs is None else signs
     check_group_values(x, rep.group, "CharacterPool")
+    check_floating(x, "CharacterPool")
     return (x.movedim(2, -1) * signs).mean(-1)
 
 

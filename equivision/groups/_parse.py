@@ -12,6 +12,16 @@ from equivision.groups._planar import PlanarGroup
 from equivision.groups._point import CRYSTAL_CLASSES, SYMBOLS, PointGroup, full_octahedral, octahedral
 from equivision.groups._product import direct_product
 
+#: Groups of the plane as groups of space: by rotations alone, where reflections become half turns; and by reflections.
+_IN_SPACE = {
+    **{f"C{n}": (str(n),) for n in (1, 2, 3, 4, 6)},
+    "D1": ("2", "m"),
+    "D2": ("222", "mm2"),
+    "D3": ("32", "3m"),
+    "D4": ("422", "4mm"),
+    "D6": ("622", "6mm"),
+}
+
 
 def parse(group: FiniteGroup | str) -> FiniteGroup:
     """Read a name such as ``"C4"``, ``"D4"`` or ``"C4xC2"``; a group passes through unchanged.
@@ -88,7 +98,18 @@ def parse_point(group: PointGroup | str) -> PointGroup:
         raise GroupMismatchError(
             f"group={group!r} is not the name of a point group of space: write O or Oh (the rotations of a cube, "
             f"without and with reflections), or a Hermann-Mauguin symbol, one of {', '.join(CRYSTAL_CLASSES)}"
+            f"{_in_space(group)}"
         ) from error
+
+
+def _in_space(group: object) -> str:
+    """What a group of the plane, or its name, is in space, if it is anything there."""
+    name = group.name if isinstance(group, PlanarGroup) else group
+    if not isinstance(name, str) or name not in _IN_SPACE:
+        return ""
+    turning, *mirrored = _IN_SPACE[name]
+    rest = f", or {mirrored[0]} with reflections" if mirrored else ""
+    return f"; what is {name} in the plane is {turning} in space{rest}"
 
 
 def spatial(group: SpatialGroup | str) -> PlanarGroup | PointGroup:

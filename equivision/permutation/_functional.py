@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._checks import Size2, check_dtypes, pair, resolve_padding
-from equivision.groups import PermutationGroup
+from equivision.functional._grid import check_fits
+from equivision.groups import PermutationGroup, parse_permutations
 from equivision.permutation._relations import Level, Mixing, mixing
 
 SetPoolMode = Literal["mean", "max", "sum"]
@@ -54,9 +55,9 @@ class Tables(NamedTuple):
     seen: Int[Tensor, " places"]
 
 
-def mixing_tables(group: PermutationGroup) -> Tables:
+def mixing_tables(group: PermutationGroup | str) -> Tables:
     """The tables of a group, on the CPU."""
-    found, means, seen = mixing(group)
+    found, means, seen = mixing(parse_permutations(group))
     return Tables(found, torch.tensor(means, device="cpu"), torch.tensor(seen, device="cpu"))
 
 
@@ -90,7 +91,7 @@ def permutation_linear(
     weight: Float[Tensor, "out_features in_features relations"],
     bias: Float[Tensor, "out_features orbits"] | None = None,
     *,
-    group: PermutationGroup,
+    group: PermutationGroup | str,
     tables: Tables | None = None,
 ) -> Float[Tensor, "batch member out_features"]:
     """The linear maps of sets of vectors that commute with permutations of the members.
@@ -102,11 +103,12 @@ def permutation_linear(
         x: sets of vectors.
         weight: one matrix for each relation, so for each orbit of pairs of members.
         bias: one vector for each orbit of members.
-        group: acts on the members.
+        group: acts on the members; or its name.
         tables: kept by :class:`PermutationLinear`; leave it out.
 
     Raises:
         ShapeError: the input or the weight does not fit the group, or they differ in dtype.
+        GroupMismatchError: the name of the group is not understood.
 
     Source: Zaheer et al. 2017, lemma 3; Ravanbakhsh, Schneider & Poczos 2017.
 
@@ -130,7 +132,7 @@ def permutation_conv2d(
     weight: Float[Tensor, "out_channels in_channels relations kh kw"],
     bias: Float[Tensor, "out_channels orbits"] | None = None,
     *,
-    group: PermutationGroup,
+    group: PermutationGroup | str,
     stride: Size2 = 1,
     padding: Size2 | str = 0,
     dilation: Size2 = 1,
@@ -145,12 +147,14 @@ def permutation_conv2d(
         x: sets of images.
         weight: one kernel for each relation, so for each orbit of pairs of members.
         bias: one number a channel for each orbit of members.
-        group: acts on the members.
+        group: acts on the members; or its name.
         stride, padding, dilation: as in :func:`torch.nn.functional.conv2d`.
         tables: kept by :class:`PermutationConv2d`; leave it out.
 
     Raises:
-        ShapeError: the input or the weight does not fit the group, or they differ in dtype.
+        ShapeError: the input or the weight does not fit the group, they differ in dtype, or images are smaller than the
+            kernel.
+        GroupMismatchError: the name of the group is not understood.
         ConfigError: an option is out of range.
 
     Source: Maron, Litany, Chechik & Fetaya 2020, theorem 1 (S_n and translations).
@@ -163,7 +167,9 @@ def permutation_conv2d(
     _check(x, weight, bias, tables, "PermutationConv2d", "channel(s), height, width")
     spread = pair(dilation, "dilation", least=1)
     options: dict[str, Any] = {"stride": pair(stride, "stride", least=1), "dilation": spread}
-    options["padding"] = resolve_padding(padding, (weight.shape[-2], weight.shape[-1]), spread)
+    taps = (weight.shape[-2], weight.shape[-1])
+    options["padding"] = resolve_padding(padding, taps, spread)
+    check_fits("PermutationConv2d", (x.shape[-2], x.shape[-1]), taps, options["padding"], spread)
 
     def apply(z: Tensor, level: Level) -> Tensor:
         kernel = torch.stack([weight[:, :, r] for r in level.relations], 1).flatten(1, 2)
@@ -173,23 +179,25 @@ def permutation_conv2d(
 
 
 def set_pool(
-    x: Float[Tensor, "batch member ..."], mode: SetPoolMode = "mean", *, group: PermutationGroup | None = None
+    x: Float[Tensor, "batch member ..."], mode: SetPoolMode = "mean", *, group: PermutationGroup | str | None = None
 ) -> Float[Tensor, "batch ..."]:
     """Pool over the members of a set.
 
     Args:
         x: sets of anything.
         mode: ``"mean"``, ``"max"`` or ``"sum"``.
-        group: pool over each orbit of members by itself, ``[batch, orbit, ...]``; by default over all members.
+        group: pool over each orbit of members of this group, or of the one with this name, by itself, ``[batch, orbit,
+            ...]``; by default over all members.
 
     Raises:
         ConfigError: unknown mode.
+        GroupMismatchError: the name of the group is not understood.
         ShapeError: there is no axis of members, or there are not as many as the group permutes.
 
     >>> set_pool(torch.tensor([[[1.0], [2.0], [6.0]]])).tolist()
     [[3.0]]
     """
-    return pool_orbits(x, mode, None if group is None else group.orbits)
+    return pool_orbits(x, mode, None if group is None else parse_permutations(group).orbits)
 
 
 def pool_orbits(x: Tensor, mode: SetPoolMode, orbits: tuple[tuple[int, ...], ...] | None) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equivision.errors import ShapeError
+from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import Size2, pair, resolve_padding
 from equivision.groups import PermutationGroup, parse_permutations
 from equivision.nn._base import FiveAxes, Guarantee, check_count, uniform_
@@ -229,7 +229,7 @@ class PermutationLayer(_SetLayer):
     these, the same for all members, and with the permutations.
 
     Args:
-        make: builds a fresh layer; called once for each relation.
+        make: builds a fresh layer, with parameters of its own; called once for each relation.
         group: a permutation group of the members, or its name.
         device: of the tables.
 
@@ -240,6 +240,7 @@ class PermutationLayer(_SetLayer):
 
     Raises:
         GroupMismatchError: the name of the group is not understood.
+        ConfigError: make is no function that builds a fresh layer.
         ShapeError: there are not as many members as the group permutes.
 
     Source: Maron, Litany, Chechik & Fetaya 2020, theorem 1: no other linear maps commute with S_n and with the motions,
@@ -259,7 +260,7 @@ class PermutationLayer(_SetLayer):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(group, device)
-        self.layers = nn.ModuleList(make() for _ in range(self._mixing.relations))
+        self.layers = nn.ModuleList(_made(make, self._mixing.relations))
         super().reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -280,6 +281,29 @@ class PermutationLayer(_SetLayer):
 
     def extra_repr(self) -> str:
         return f"group={self.group!r}"
+
+
+def _made(make: Callable[[], nn.Module], count: int) -> list[nn.Module]:
+    """So many fresh layers.
+
+    Raises:
+        ConfigError: they are no layers, or two share their parameters, which would tie relations.
+    """
+    if isinstance(make, nn.Module) or not callable(make):
+        raise ConfigError(
+            f"make={make!r}: give a function that builds a layer, such as lambda: nn.Linear(2, 2), not the layer itself"
+        )
+    layers = [make() for _ in range(count)]
+    for layer in layers:
+        if not isinstance(layer, nn.Module):
+            raise ConfigError(f"make() gives {layer!r}: it must return a layer, a torch.nn.Module")
+    owned = [id(one) for layer in layers for one in (layer, *layer.parameters())]
+    if len(set(owned)) < len(owned):
+        raise ConfigError(
+            "make() gives layers that are the same or share parameters, which would tie the relations between members: "
+            "build a new layer in every call"
+        )
+    return layers
 
 
 class MemberWise(nn.Sequential):

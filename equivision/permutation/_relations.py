@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equivision.groups import PermutationGroup
+from equivision.groups import PermutationGroup, parse_permutations
 from equivision.groups._permutation import components, ranked
 
 FloatArray = NDArray[np.float64]
 
 
 @lru_cache(maxsize=64)
-def mean_matrices(group: PermutationGroup) -> FloatArray:
+def mean_matrices(group: PermutationGroup | str) -> FloatArray:
     """One matrix for each orbit of pairs: row i averages the members that stand in that relation to member i.
 
     A relation is the orbit itself, but for one case. Where an orbit, with smaller ones, says that two members belong to
@@ -25,13 +25,19 @@ def mean_matrices(group: PermutationGroup) -> FloatArray:
     Shape:
         ``[orbits, n, n]``, float64, read-only. Rows sum to 1, or are 0 where the relation is not one of this member.
 
+    Args:
+        group: a permutation group, or its name such as ``"S5"``.
+
+    Raises:
+        GroupMismatchError: the name of the group is not understood.
+
     Source: Ravanbakhsh, Schneider & Poczos 2017 (one parameter for each orbit of pairs).
 
     >>> from equivision.groups import symmetric
     >>> mean_matrices(symmetric(2)).tolist()
     [[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]
     """
-    orbit = group.pair_orbits
+    orbit = parse_permutations(group).pair_orbits
     blocks = [_same_block(orbit, number) for number in range(orbit.max() + 1)]
     inside = [frozenset(np.unique(orbit[block]).tolist()) for block in blocks]
     matrices = np.empty((len(blocks), *orbit.shape))

@@ -322,7 +322,7 @@ def boundary_disorientation(
     >>> boundary_disorientation(grains, both, "1").rad2deg()
     tensor([180.])
     """
-    _check_grains(grains, orientations)
+    check_grains(grains, orientations)
     angles = disorientation(orientations[:, :, None], orientations[:, None], point_group)
     count = angles.shape[1]
     pairs = torch.cat([(count * grains + grains.roll(1, axis)).flatten(1) for axis in (1, 2, 3)], 1)
@@ -331,7 +331,7 @@ def boundary_disorientation(
     return found.sum(1) / apart.sum(1).clamp_min(1)
 
 
-def _check_grains(grains: Tensor, orientations: Tensor) -> None:
+def check_grains(grains: Tensor, orientations: Tensor) -> None:
     """Raise ShapeError unless every voxel holds the number of an orientation of its sample."""
     if grains.ndim != 4 or orientations.ndim != 4 or len(grains) != len(orientations):
         raise ShapeError(

@@ -106,7 +106,7 @@ def spherical_rep(rep: Representation | str) -> Representation:
     (8, '3 D0 + D2', 'SO3')
     """
     if not isinstance(rep, str):
-        if not all(isinstance(field, SphericalIrrep) for field in rep.fields):
+        if not isinstance(rep, Representation) or not all(isinstance(field, SphericalIrrep) for field in rep.fields):
             raise GroupMismatchError(f"rep={rep!r}: give a sum of irreps of SO(3) or O(3), such as '8 D0 + 4 D1'")
         return rep
     terms = [_TERM.fullmatch(term) for term in rep.split("+")]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -91,7 +92,7 @@ class SphericalConv3d(SteerableConvBase):
             )
         if profile not in get_args(RadialProfile):
             raise ConfigError(f"profile={profile!r} is not known: choose 'gaussian' or 'bspline'")
-        if isinstance(cutoff, bool) or not 0 <= cutoff < math.inf:
+        if isinstance(cutoff, bool) or not isinstance(cutoff, Real) or not 0 <= cutoff < math.inf:
             raise ConfigError(f"cutoff={cutoff!r}: give a number of at least 0")
         grid = on_grid(into.group)  # pyright: ignore[reportCallIssue, reportArgumentType]
         super().__init__(

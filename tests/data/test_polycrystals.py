@@ -98,7 +98,7 @@ def test_rotations_are_spread_evenly() -> None:
 
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
-    for name, value in (("count", -1), ("size", 1), ("grains", 0)):
+    for name, value in (("count", -1), ("count", 2.5), ("size", 1), ("grains", 0)):
         with pytest.raises(ConfigError, match=f"{name}={value}: it must be at least"):
             polycrystals(**{"count": 1, name: value})
     with pytest.raises(ConfigError, match=r"spread=-1\.0: give an angle"):
@@ -106,6 +106,9 @@ def test_errors() -> None:
     with pytest.raises(GroupMismatchError, match="'7' is not the name of a point group"):
         polycrystals(1, point_group="7")
     samples = polycrystals(1, size=4, grains=5)
-    with pytest.raises(ShapeError, match=r"values have shape \(1, 4, 2\): needs \[1, 5, channels\]"):
-        samples.voxels(torch.zeros(1, 4, 2))
+    for shape in ((1, 4, 2), (1, 5)):
+        with pytest.raises(ShapeError, match=r"values have shape .*: needs \[1, 5, channels\]"):
+            samples.voxels(torch.zeros(shape))
+    with pytest.raises(ShapeError, match=r"grains hold numbers from 0 to 5: there are orientations of 5 grains"):
+        Polycrystals(torch.where(samples.grains == 4, 5, samples.grains), samples.orientations, samples.point_group)
     assert isinstance(samples, Polycrystals)

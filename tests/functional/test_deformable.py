@@ -140,6 +140,10 @@ def test_errors() -> None:
         functional.deformable_lift_conv2d(x, torch.zeros(1, 9, 2, 5, 5), weight, group=C4)
     with pytest.raises(ShapeError, match=r"DeformableLiftConv2d: input has shape .* go through DeformableGroupConv2d"):
         functional.deformable_lift_conv2d(torch.zeros(1, 2, 4, 5, 5), offset, weight, group=C4)
+    for shape in ((3,), (2, 5, 5)):
+        for layer in (DeformableLiftConv2d(2, 3, 3, group="C4"), DeformableGroupConv2d(2, 3, 3, group="C4")):
+            with pytest.raises(ShapeError, match=r"tap_offsets: input has shape \(.*\); needs an image, \[batch, chan"):
+                layer(torch.zeros(shape))
     with pytest.raises(ShapeError, match=r"weight has shape \(9, 2, 3, 3\).* needs \[2 \* kh \* kw, in_chann"):
         functional.tap_offsets(x, torch.zeros(9, 2, 3, 3), group=C4)
     for convolve, given, kernels in (

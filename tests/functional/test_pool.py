@@ -135,5 +135,7 @@ def test_errors_of_characters() -> None:
         functional.character_pool(x, irreps(D4)[4])
     with pytest.raises(GroupMismatchError, match=r"rep=.*: features have one slot for each element, but O2"):
         functional.character_pool(x, sign(orthogonal()))
+    with pytest.raises(ShapeError, match=r"CharacterPool: input has dtype torch\.int64; needs a floating-point dtype"):
+        functional.character_pool(x.long(), sign(D4))
     with pytest.raises(ShapeError, match=r"CharacterPool: input has shape .* needs a group axis of 4 \(D2\)"):
         functional.character_pool(x, sign(dihedral(2)))

@@ -11,13 +11,16 @@ from equivision.filters import grid_action, tap_table
 from equivision.groups import (
     CRYSTAL_CLASSES,
     cyclic,
+    dihedral,
     full_octahedral,
     inclusion,
     octahedral,
     parse_point,
+    planar,
     point_group,
     spatial,
 )
+from equivision.groups._parse import _IN_SPACE
 
 ON_GRID = ("1", "2", "m", "mm2", "4", "422", "23")
 SETTINGS = ("-4m2", "312", "31m", "-31m", "-6m2")
@@ -127,6 +130,20 @@ def test_what_is_not_a_symbol_is_rejected(name: str) -> None:
         point_group(name)
     with pytest.raises(GroupMismatchError, match=r"group='.*' is not the name of a point group of space: write O or"):
         parse_point(name)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_groups_of_the_plane_are_told_what_they_are_in_space() -> None:
+    for group, hint in (
+        ("D4", "; what is D4 in the plane is 422 in space, or 4mm with reflections$"),
+        (dihedral(6), "; what is D6 in the plane is 622 in space, or 6mm with reflections$"),
+        (cyclic(3), "; what is C3 in the plane is 3 in space$"),
+        ("D5", "one of 1, .* m-3m$"),
+    ):
+        with pytest.raises(GroupMismatchError, match=hint):
+            parse_point(group)  # pyright: ignore[reportArgumentType]
+    for name, members in _IN_SPACE.items():
+        assert {point_group(member).order for member in members} == {planar(name).order}
 
 
 def test_inclusion_needs_the_elements() -> None:

@@ -19,6 +19,7 @@ from equivision.permutation import (
     PermutationLayer,
     PermutationLinear,
     SetPool,
+    mean_matrices,
     permutation_conv2d,
     permutation_linear,
     permute,
@@ -177,6 +178,19 @@ def test_weights_of_a_set_fit_a_set_of_another_size() -> None:
 
 
 @torch.no_grad()
+def test_groups_by_their_names() -> None:
+    """Functions take them as layers do."""
+    x, images = sets("linear"), sets("conv")
+    weight = torch.randn(4, 3, 2, dtype=torch.float64)
+    assert np.array_equal(mean_matrices("S4"), mean_matrices(FOUR))
+    assert torch.equal(permutation_linear(x, weight, group="S4"), permutation_linear(x, weight, group=FOUR))
+    kernel = torch.randn(4, 2, 2, 3, 3, dtype=torch.float64)
+    assert torch.equal(permutation_conv2d(images, kernel, group="S4"), permutation_conv2d(images, kernel, group=FOUR))
+    assert torch.equal(set_pool(x, group="S1xS3"), set_pool(x, group=parse_permutations("S1xS3")))
+    with pytest.raises(GroupMismatchError, match="group='D4' is not the name of a permutation group"):
+        mean_matrices("D4")
+
+
 def test_pools() -> None:
     x = torch.tensor([[[1.0], [2.0], [6.0], [3.0]]])
     assert [set_pool(x, mode).item() for mode in ("mean", "max", "sum")] == [3.0, 6.0, 12.0]
@@ -303,6 +317,25 @@ class TestErrors:
                 net(torch.zeros(shape))
         with pytest.raises(ShapeError, match=r"PermutationLinear: input has dtype torch.float64, the weights torch.fl"):
             linear(torch.zeros(1, 4, 2).double())
+
+    def test_images_smaller_than_the_kernel(self) -> None:
+        conv = PermutationConv2d(2, 3, (3, 5), group="S2", dilation=(1, 2), padding=(0, 1))
+        with pytest.raises(ShapeError, match=r"PermutationConv2d: width 6 with padding=1 is smaller .* at least 7 pix"):
+            conv(torch.zeros(1, 2, 2, 3, 6))
+        assert conv(torch.zeros(1, 2, 2, 3, 7)).shape == (1, 2, 3, 1, 1)
+
+    def test_what_makes_no_layers(self) -> None:
+        one = nn.Linear(2, 2)
+        for make, message in (
+            (one, r"make=Linear\(.*\): give a function that builds a layer"),
+            (3, "make=3: give a function that builds a layer"),
+            (lambda: None, r"make\(\) gives None: it must return a layer"),
+            (lambda: one, r"make\(\) gives layers that are the same or share parameters"),
+            (lambda: nn.Sequential(one, nn.ReLU()), r"make\(\) gives layers that are the same or share parameters"),
+        ):
+            with pytest.raises(ConfigError, match=message):
+                PermutationLayer(make, group="S3")  # pyright: ignore[reportArgumentType]
+        PermutationLayer(lambda: one, group="C1")  # one relation, so that nothing is tied
 
     def test_weights(self) -> None:
         x = torch.zeros(1, 4, 2)

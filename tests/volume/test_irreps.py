@@ -135,8 +135,9 @@ def test_errors() -> None:
     ):
         with pytest.raises(GroupMismatchError, match=message):
             spherical_rep(text)
-    with pytest.raises(GroupMismatchError, match=r"give a sum of irreps of SO\(3\) or O\(3\)"):
-        spherical_rep(regular(ev.groups.cyclic(4)))
+    for wrong in (regular(ev.groups.cyclic(4)), 3):
+        with pytest.raises(GroupMismatchError, match=r"give a sum of irreps of SO\(3\) or O\(3\)"):
+            spherical_rep(wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="parity='e': give 'g', 'u', or None"):
         spherical_irrep(1, "e")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="degree=-1: give a whole number of at least 0"):

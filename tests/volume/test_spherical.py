@@ -258,8 +258,9 @@ def test_errors() -> None:
         SphericalConv3d("D0", "D4", 3)
     with pytest.raises(ConfigError, match="profile='pixels' is not known"):
         SphericalConv3d("D0", "D0", 3, profile="pixels")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ConfigError, match="cutoff=-1: give a number of at least 0"):
-        SphericalConv3d("D0", "D0", 3, cutoff=-1)
+    for cutoff in (-1, "a"):
+        with pytest.raises(ConfigError, match=f"cutoff={cutoff!r}: give a number of at least 0"):
+            SphericalConv3d("D0", "D0", 3, cutoff=cutoff)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="kernel_size=0"):
         SphericalConv3d("D0", "D0", 0)
     layer = SphericalConv3d("D0 + D1", "D0", 3, stride=2, padding=1)
