@@ -22,6 +22,8 @@ class VolumeConvBase(GroupConvBase):
     padding: tuple[int, int, int]
     dilation: tuple[int, int, int]
 
+    # narrows what the base class takes: groups of space, one number or three, and none of the options of kernels that
+    # are interpolated, which would be taken and change nothing
     def __init__(
         self,
         in_channels: int,

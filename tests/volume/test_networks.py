@@ -178,3 +178,11 @@ def test_state_moves_between_the_plane_and_back() -> None:
     for training in (True, False):
         y = theirs.train(training)(x.flatten(2, 3)).view_as(x)
         torch.testing.assert_close(ours.train(training)(x), y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize("options", [{"interpolation": "bicubic"}, {"mask": "smooth"}, {"renormalize": True}])
+def test_nothing_is_interpolated(options: dict[str, object]) -> None:
+    for layer in (LiftConv3d, GroupConv3d, ProjectConv3d):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            layer(1, 1, 3, group="O", **options)  # pyright: ignore[reportArgumentType, reportCallIssue]
