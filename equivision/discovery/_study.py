@@ -1,6 +1,7 @@
 """The search: every candidate with every seed is a trial of an Optuna study, which processes can share."""
 
 import importlib
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from equivision.errors import ConfigError, MissingExtraError
 _RUNGS = (0.5, 1.0)
 _HEARTBEAT, _GRACE = 5, 20  # seconds
 _PLANNED = "planned"
+_PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds before a storage that cannot be opened is tried again
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,7 @@ def search(
 
 
 def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path | None, name: str) -> Any:
-    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=plan.rungs[0], reduction_factor=2)
-    try:
-        study = optuna.create_study(
-            study_name=name, storage=_storage(optuna, storage), direction="maximize", load_if_exists=True,
-            sampler=optuna.samplers.RandomSampler(), pruner=pruner,
-        )  # fmt: skip
-    except Exception as error:  # of SQLAlchemy and its drivers, whatever they are
-        raise ConfigError(f"storage={str(storage)!r} cannot be opened: {error}") from error
+    study = _create(optuna, plan, storage, name)
     known = study.user_attrs.get("settings")
     if known is not None and known != settings:
         differ = ", ".join(key for key in settings if known.get(key) != settings[key])
@@ -134,17 +129,49 @@ def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path
     return study
 
 
+def _create(optuna: Any, plan: Plan, storage: str | Path | None, name: str) -> Any:
+    """The study, new or as it is; tried again for some seconds, as another process may be making the same tables."""
+    errors: Any = importlib.import_module("sqlalchemy.exc")
+    passing = (
+        errors.IntegrityError, errors.OperationalError, errors.ProgrammingError, optuna.exceptions.StorageInternalError,
+    )  # fmt: skip
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=plan.rungs[0], reduction_factor=2)
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            return optuna.create_study(
+                study_name=name, storage=_storage(optuna, storage), direction="maximize", load_if_exists=True,
+                sampler=optuna.samplers.RandomSampler(), pruner=pruner,
+            )  # fmt: skip
+        except Exception as error:  # of SQLAlchemy and its drivers, whatever they are
+            pause = next(pauses, None) if isinstance(error, passing) else None
+            if pause is None:
+                raise ConfigError(f"storage={str(storage)!r} cannot be opened: {error}") from error
+            time.sleep(pause)
+
+
+def _file(storage: str | Path | None) -> Path | None:
+    """The file of an SQLite database; None for a server, and for memory."""
+    if storage is None:
+        return None
+    if isinstance(storage, Path) or "://" not in storage:
+        return Path(storage)
+    scheme, _, path = storage.partition(":///")
+    path = path.partition("?")[0]
+    return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
+
+
 def _storage(optuna: Any, storage: str | Path | None) -> Any:
     """An SQL storage in which processes tell that they are alive; None: memory."""
     if storage is None:
         return None
-    if isinstance(storage, Path) or "://" not in storage:
-        path = Path(storage)
+    path = _file(storage)
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        storage = f"sqlite:///{path}"
+    url = str(storage) if isinstance(storage, str) and "://" in storage else f"sqlite:///{path}"
     with _heartbeats(optuna):
         return optuna.storages.RDBStorage(
-            storage, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE,
+            url, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
         )  # fmt: skip
 
