@@ -5,7 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,11 @@ from equivision.discovery._candidates import TRIVIAL, Candidate, Move
 from equivision.discovery._networks import parameters_of
 from equivision.discovery._train import Labelled, Training, split
 from equivision.errors import ConfigError, MissingExtraError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 #: Shares of the budget after which the weaker half is stopped; earlier, networks over large groups are behind.
 _RUNGS = (0.5, 1.0)
@@ -100,33 +105,67 @@ def search(
     try:
         study = _open(optuna, plan, settings, storage, name)
         worker = _Worker(optuna, plan, data, device, on_trial)
-        while _work_is_left(optuna, study):
-            study.optimize(worker, n_trials=1)
-        return _trials(optuna, study)
+        while True:
+            while _work_is_left(optuna, study):
+                study.optimize(worker, n_trials=1)
+            with _alone(storage):
+                if not _enqueue_missing(study, plan):  # what another process has given up
+                    return _trials(optuna, study)
     finally:
         optuna.logging.set_verbosity(before)
 
 
 def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path | None, name: str) -> Any:
-    study = _create(optuna, plan, storage, name)
-    known = study.user_attrs.get("settings")
-    if known is not None and known != settings:
-        differ = ", ".join(key for key in settings if known.get(key) != settings[key])
-        raise ConfigError(
-            f"the study {name!r} in {storage} was begun with other settings ({differ}): give another name, another "
-            "storage, or the settings that it was begun with"
-        )
-    study.set_user_attr("settings", settings)
+    with _alone(storage):
+        study = _create(optuna, plan, storage, name)
+        known = study.user_attrs.get("settings")
+        if known is not None and known != settings:
+            differ = ", ".join(key for key in settings if known.get(key) != settings[key])
+            raise ConfigError(
+                f"the study {name!r} in {storage} was begun with other settings ({differ}): give another name, another "
+                "storage, or the settings that it was begun with"
+            )
+        study.set_user_attr("settings", settings)
+        _ = _enqueue_missing(study, plan)
+    return study
+
+
+def _enqueue_missing(study: Any, plan: Plan) -> int:
+    """Enqueue what is neither done nor waiting nor being done; how many trials that are."""
     present = {
         (trial.user_attrs["candidate"], trial.user_attrs["seed"])
         for trial in study.get_trials(deepcopy=False)
         if trial.user_attrs.get(_PLANNED) and trial.state.name != "FAIL"
     }
-    for number, (seed, one) in enumerate((seed, one) for seed in range(plan.seeds) for one in plan.candidates):
-        if (one.name, seed) not in present:
-            attributes = {_PLANNED: True, "candidate": one.name, "seed": seed}
-            study.enqueue_trial({"number": number}, user_attrs=attributes)
-    return study
+    numbered = enumerate((one.name, seed) for seed in range(plan.seeds) for one in plan.candidates)
+    missing = [(number, key) for number, key in numbered if key not in present]
+    for number, (candidate, seed) in missing:
+        attributes = {_PLANNED: True, "candidate": candidate, "seed": seed}
+        study.enqueue_trial({"number": number}, user_attrs=attributes)
+    return len(missing)
+
+
+@contextmanager
+def _alone(storage: str | Path | None) -> Iterator[None]:
+    """No other process of this machine is here for a database in the same folder.
+
+    Where folders cannot be locked, and for servers, processes may enqueue a trial twice; :class:`_Worker` sees to it.
+    """
+    path = _file(storage)
+    if path is None or fcntl is None:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(f"storage={str(storage)!r} cannot be opened: {error}") from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)  # which ends the lock
 
 
 def _create(optuna: Any, plan: Plan, storage: str | Path | None, name: str) -> Any:
@@ -165,10 +204,7 @@ def _storage(optuna: Any, storage: str | Path | None) -> Any:
     """An SQL storage in which processes tell that they are alive; None: memory."""
     if storage is None:
         return None
-    path = _file(storage)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    url = str(storage) if isinstance(storage, str) and "://" in storage else f"sqlite:///{path}"
+    url = storage if isinstance(storage, str) and "://" in storage else f"sqlite:///{storage}"
     with _heartbeats(optuna):
         return optuna.storages.RDBStorage(
             url, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE,
@@ -209,6 +245,9 @@ class _Worker:
         if not trial.user_attrs.get(_PLANNED):  # another process took the last one
             raise self.optuna.TrialPruned
         name, seed = trial.user_attrs["candidate"], trial.user_attrs["seed"]
+        if self._is_done_elsewhere(trial, name, seed):
+            trial.set_user_attr(_PLANNED, False)
+            raise self.optuna.TrialPruned
         found = self._run(next(one for one in self.plan.candidates if one.name == name), seed, trial)
         trial.set_user_attr("result", vars(found))
         if self.on_trial is not None:
@@ -216,6 +255,18 @@ class _Worker:
         if not found.finished:
             raise self.optuna.TrialPruned
         return found.accuracy
+
+    def _is_done_elsewhere(self, trial: Any, name: str, seed: int) -> bool:
+        """Whether this was enqueued twice, and the other one is done or was begun before."""
+        every = trial.study.get_trials(deepcopy=False)
+        begun = {other.number: (other.datetime_start, other.number) for other in every if other.datetime_start}
+        return any(
+            other.state.is_finished() or begun[other.number] < begun[trial.number]
+            for other in every
+            if other.number != trial.number and other.number in begun and other.state.name != "FAIL"
+            and other.user_attrs.get(_PLANNED)
+            and (other.user_attrs["candidate"], other.user_attrs["seed"]) == (name, seed)
+        )  # fmt: skip
 
     def _run(self, one: Candidate, seed: int, trial: Any) -> Trial:
         plan, start = self.plan, time.perf_counter()

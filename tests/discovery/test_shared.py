@@ -7,22 +7,17 @@ from typing import Any
 
 import pytest
 
-from equivision.discovery import _study
+from equivision.discovery import Trial, _study
 from equivision.errors import ConfigError
 from tests.discovery.test_discover import search
 
-#: Imports all, waits until the other process has done so too, and searches; every read of the trials is slow, and so is
-#: the step between making tables and saying so. Prints what it has trained.
-PROCESS = """
-import sys, time, torch
-from pathlib import Path
-from unittest import mock
+#: Imports all, becomes two processes, and searches in both. Every read of the trials is slow, and so is the step between
+#: making tables and saying so. Prints what each has trained.
+PROCESSES = """
+import os, sys, time, torch
 import optuna, sqlalchemy
 import equivision as ev
 from optuna.storages._rdb import storage as rdb
-
-torch.set_num_threads(1)
-folder, own = Path(sys.argv[1]), sys.argv[2]
 
 def slow(function):
     def called(*args, **options):
@@ -31,25 +26,54 @@ def slow(function):
         return found
     return called
 
+torch.set_num_threads(1)
 rdb._VersionManager._is_alembic_supported = slow(rdb._VersionManager._is_alembic_supported)
 optuna.Study.get_trials = slow(optuna.Study.get_trials)
 images = torch.randn(24, 1, 9, 9, generator=torch.Generator().manual_seed(0))
-(folder / own).touch()
-while len(list(folder.glob("ready-*"))) < 2:
-    time.sleep(0.01)
+other = os.fork()
 found = ev.discover(
-    (images, torch.arange(24) % 2), candidates=["C2"], budget=2, seeds=2, parameters=50, storage=folder / "study.db",
-    device="cpu", on_trial=lambda trial: print("trained", trial.candidate, trial.seed),
+    (images, torch.arange(24) % 2), candidates=["C2"], budget=2, seeds=1, parameters=50, storage=sys.argv[1],
+    device="cpu", on_trial=lambda trial: print("trained", trial.candidate, trial.seed, flush=True),
 )
-assert len(found.trials) == 4
+assert len(found.trials) == 2
+if other:
+    assert os.waitpid(other, 0)[1] == 0
 """
 
 
 def test_processes_may_begin_a_search_together(tmp_path: Path) -> None:
-    commands = [[sys.executable, "-W", "ignore", "-c", PROCESS, str(tmp_path), f"ready-{i}"] for i in range(2)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for command in commands]
-    printed = [process.communicate(timeout=300) for process in running]
-    assert all(process.returncode == 0 for process in running), printed
+    command = [sys.executable, "-W", "ignore", "-c", PROCESSES, str(tmp_path / "study.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["trained C1 0", "trained C2 0"]
+    study = pytest.importorskip("optuna").load_study(study_name="discovery", storage=f"sqlite:///{tmp_path}/study.db")
+    assert [trial.user_attrs["candidate"] for trial in study.trials if trial.user_attrs] == ["C1", "C2"]
+
+
+def test_what_was_enqueued_twice_is_trained_once(tmp_path: Path) -> None:
+    """On servers, which are not locked. What another process works on is left to it, until it gives up."""
+    optuna = pytest.importorskip("optuna")
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}", study_name="discovery", direction="maximize")
+    names = ("C1", "D1 left-right", "C4")
+    for number, name in [*enumerate(names)] * 2:
+        study.enqueue_trial({"number": number}, user_attrs={"planned": True, "candidate": name, "seed": 0})
+    elsewhere = study.ask()
+    seen: list[str] = []
+
+    def give_up(trial: Trial) -> None:
+        seen.append(trial.candidate)
+        if len(seen) == 2:
+            study.tell(elsewhere, state=optuna.trial.TrialState.FAIL)
+
+    found = search(storage=tmp_path / "study.db", seeds=1, on_trial=give_up)
+    assert seen == ["D1 left-right", "C4", "C1"]
+    assert len(found.trials) == 3
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"study.db' cannot be opened"):
+        search(storage=tmp_path / "file" / "study.db")
 
 
 def test_a_storage_that_others_are_making_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
