@@ -25,6 +25,8 @@ def lattice() -> Drawing:
         colour = blend("#f2f5fb", ELEMENT_COLOURS[1], (row["score"] - low) / (high - low))
         best = name == found["best"]
         drawing.circle((x, y), RADIUS, fill=colour, stroke=GOOD if best else MUTED, width=5 if best else 1)
-        drawing.text((x, y + 5), f"{100 * row['score']:.0f}", size=14, fill=text_on(colour))
+        score = f"{100 * row['score']:.0f}"
+        score = score if row["finished"] > row["stopped"] else f"({score})"
+        drawing.text((x, y + 5), score, size=14, fill=text_on(colour))
         drawing.text((x, y + RADIUS + 19), name, size=14, bold=best)
     return drawing

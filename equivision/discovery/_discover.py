@@ -43,8 +43,15 @@ def discover(
     change.) A symmetry that the data does not have costs accuracy and drop; one that it has brings accuracy from few
     labels; of several that are equally good, the smallest wins.
 
-    At half of the budget, the weaker half of the trainings is stopped. Trials are kept by Optuna, in memory or in
-    ``storage``: then several processes, on several machines, work on the same search when they call this function with
+    Splits differ, so that what counts is how far a network is above the one without symmetry in the same seed. A
+    candidate that was stopped early in some seeds has the score
+
+    ``accuracy of no symmetry + mean over the other seeds of (accuracy - accuracy of no symmetry - the same two terms)``
+
+    or the mean over all seeds, if it was stopped in all. One that was not trained to the end in most seeds is ranked
+    below the others, whatever its score, which is printed in brackets.
+
+    Trials are kept by Optuna, in memory or in ``storage``: then several processes, on several machines, work on the same search when they call this function with
     the same arguments, and a search that was killed goes on where it was.
 
     Args:

@@ -52,13 +52,13 @@ def places(orders: dict[str, int]) -> tuple[dict[str, tuple[float, float]], floa
 
 def _node(row: CandidateScore, x: float, y: float, share: float, *, best: bool) -> str:
     kinds = " ".join(["node", *(["best"] if best else []), *([] if row.kept else ["stopped"])])
-    hint = escape(f"{row.name}: score {100 * row.score:.1f} %, accuracy {row.accuracy} %, drop {row.drop} %")
+    hint = escape(f"{row.name}: score {row.shown_score} %, accuracy {row.accuracy} %, drop {row.drop} %")
     return (
         f'<circle class="under" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}"/>'
         f'<circle class="{kinds}" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}" fill-opacity="{share:.2f}">'
         f"<title>{hint}</title></circle>"
         f'<text x="{x:.1f}" y="{y + _RADIUS + 17:.1f}">{escape(row.name)}</text>'
-        f'<text class="value" x="{x:.1f}" y="{y + _RADIUS + 33:.1f}">{100 * row.score:.1f}</text>'
+        f'<text class="value" x="{x:.1f}" y="{y + _RADIUS + 33:.1f}">{row.shown_score}</text>'
     )
 
 

@@ -35,7 +35,7 @@ class Discovery:
     """The answer to the question which symmetry some data has.
 
     Attributes:
-        rows: all candidates, the best first.
+        rows: all candidates, the best first; those that were not trained to the end in most seeds come last.
         drops: by how much each move lowers the accuracy of the networks without symmetry.
         stability: whether another weight, or one seed less, gives another answer.
         contained: for each candidate the candidates that it contains, itself not among them.
@@ -54,21 +54,31 @@ class Discovery:
 
     @property
     def best(self) -> str:
-        """Name of the symmetry with the highest score."""
+        """Name of the symmetry with the highest score among those that were trained to the end in most seeds.
+
+        The others rank below, whatever their score: it is a mean over the few seeds in which they were not stopped.
+        """
         return self.rows[0].name
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """The candidates whose distance to the best one has an interval that holds 0: more seeds would tell."""
+        """The candidates whose distance to the best one has an interval that holds 0: more seeds would tell.
+
+        Distances are those of the seeds in which both were trained to the end; a single one has no interval, and decides
+        nothing. Candidates that were not trained to the end in most seeds are not named, however near they are.
+        """
         rows = [row for row in self.rows[1:] if row.kept]
         return tuple(row.name for row in rows if not row.behind.mean - row.behind.half > 0)
 
     def table(self) -> str:
-        """The rows as text, and what else there is to say."""
+        """The rows as text, and what else there is to say.
+
+        Scores in brackets are those of candidates that were stopped early in half of the seeds or more.
+        """
         heads = ["symmetry", "accuracy %", "drop %", "score %", "behind %", "trained"]
         body = [
             [
-                row.name, str(row.accuracy), str(row.drop), f"{100 * row.score:.1f}", str(row.behind) if i else "",
+                row.name, str(row.accuracy), str(row.drop), row.shown_score, str(row.behind) if i else "",
                 f"{row.finished} of {row.finished + row.stopped}",
             ]
             for i, row in enumerate(self.rows)
@@ -88,6 +98,8 @@ class Discovery:
             found.append(
                 f"leaving one seed out: {'sometimes ' + ', '.join(others) if others else 'always the same answer'}"
             )
+        if not all(row.kept for row in self.rows):
+            found.append("in brackets: stopped early in half of the seeds or more, and ranked below the others")
         if self.learned is not None:
             circle = ", ".join(f"{360 * share:.0f}°" for share in self.learned.coverage)
             mirrors = ", ".join(f"{share:.0%}" for share in self.learned.reflections)

@@ -52,12 +52,15 @@ class CandidateScore:
         accuracy: on held-out images, of the trainings that ran to the end; where none did, of those that were stopped.
         drop: by how much accuracy falls when the elements act on the held-out images of a network without symmetry:
             what the data says against the symmetry; 0 where the data has it.
-        score: accuracy - weight * drop - weight * log2(order).
+        score: accuracy - weight * drop - weight * log2(order), where it was trained to the end in all seeds. Otherwise
+            the mean of this over the seeds that ``accuracy`` counts, each less the accuracy of the network without
+            symmetry in that seed, plus the mean of the latter over all seeds.
         behind: how far the score lies below the best one, seed by seed.
         finished: in how many seeds it was trained to the end.
-        stopped: in how many it was stopped early, for being in the weaker half.
+        stopped: in how many it was stopped early, for being weaker than half of what had come as far by then.
         parameters: of its network.
         kept: whether it was trained to the end in more than half of the seeds; the others rank below.
+        shown_score: the score in percent; in brackets where it is not kept.
     """
 
     name: str
@@ -73,6 +76,11 @@ class CandidateScore:
     @property
     def kept(self) -> bool:
         return self.finished > self.stopped
+
+    @property
+    def shown_score(self) -> str:
+        text = f"{100 * self.score:.1f}"
+        return text if self.kept else f"({text})"
 
 
 @dataclass(frozen=True)

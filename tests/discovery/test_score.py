@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from equivision.discovery import Trial, candidate
+from equivision.discovery import Discovery, Trial, candidate
 from equivision.discovery._page import covers
 from equivision.discovery._result import containment
 from equivision.discovery._score import CandidateScore, interval, scores, stability
@@ -74,6 +75,32 @@ def test_stopped_candidates_rank_below() -> None:
     assert [row.name for row in found] == ["C1", "C4"]
     assert not found[1].kept
     assert found[1].accuracy.mean == pytest.approx(0.9)
+
+
+def test_scores_that_are_not_ranked_are_in_brackets(tmp_path: Path) -> None:
+    """One lucky seed of three was not stopped: the score is higher than that of the best, and says so in brackets."""
+    given = trials({"C1": [0.5] * 3, "C2": [0.8] * 3, "C4": [0.9, 0.4, 0.4]})
+    given = [replace(one, finished=one.candidate != "C4" or one.seed == 0) for one in given]
+    weights = {"invariance": 0.1, "complexity": 0.01}
+    settings = {"seeds": 3, "budget": 100, "parameters": 1000, **weights}
+    found = Discovery(
+        tuple(scores(CANDIDATES, given, **weights)), {}, stability(CANDIDATES, given, **weights),
+        containment(CANDIDATES[:3]), None, settings, tuple(given),
+    )  # fmt: skip
+    ranked = {row.name: row for row in found.rows}
+    assert list(ranked) == ["C2", "C1", "C4"]
+    assert ranked["C4"].score == pytest.approx(0.9 - 0.02)
+    assert ranked["C4"].score > ranked["C2"].score
+    assert [row.shown_score for row in found.rows] == ["79.0", "50.0", "(88.0)"]
+    assert found.best == "C2"
+    assert "C4" not in found.undecided
+    assert "(88.0)" in found.table()
+    assert "in brackets: stopped early" in found.table()
+    page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<td>(88.0)</td>" in page
+    assert ">(88.0)</text>" in page
+    finished = replace(found, rows=found.rows[:2])
+    assert "bracket" not in finished.table()
 
 
 def test_distances_are_paired_by_seed() -> None:

@@ -11,8 +11,8 @@ from equivision.discovery import Trial, _study
 from equivision.errors import ConfigError
 from tests.discovery.test_discover import search
 
-#: Imports all, becomes two processes, and searches in both. Every read of the trials is slow, and so is the step between
-#: making tables and saying so. Prints what each has trained.
+#: Imports all, becomes two processes, and searches in both. Every read of the trials is slow, and so is the step
+#: between making tables and saying so. Prints what each has trained.
 PROCESSES = """
 import os, sys, time, torch
 import optuna, sqlalchemy
@@ -53,7 +53,9 @@ def test_processes_may_begin_a_search_together(tmp_path: Path) -> None:
 def test_what_was_enqueued_twice_is_trained_once(tmp_path: Path) -> None:
     """On servers, which are not locked. What another process works on is left to it, until it gives up."""
     optuna = pytest.importorskip("optuna")
-    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}", study_name="discovery", direction="maximize")
+    study = optuna.create_study(
+        storage=f"sqlite:///{tmp_path / 'study.db'}", study_name="discovery", direction="maximize"
+    )
     names = ("C1", "D1 left-right", "C4")
     for number, name in [*enumerate(names)] * 2:
         study.enqueue_trial({"number": number}, user_attrs={"planned": True, "candidate": name, "seed": 0})
