@@ -19,7 +19,10 @@ def _parser(command: str) -> TrainingParser:
         description="Find out which symmetry labelled images have: small networks for each candidate are trained on "
         "parts of the training and validation images of --data, and compared on the rest. Writes discovery.json and "
         "discovery.html, and keeps every training in an SQL database: a search that was stopped goes on, and several "
-        "processes may work on one.",
+        "processes may work on one. Halfway, a training is stopped if it is in the weaker half of those that came as "
+        "far before it (asynchronous successive halving): who is stopped depends on the order of the trials, and may "
+        "differ in a search that is shared. Scores of candidates that were stopped in most seeds are in brackets, "
+        "below the others.",
     )
     add = parser.add_argument
     text = "C_n, D_n, left-right, up-down, scale, learned, or S_n for channels that may be exchanged."

@@ -51,8 +51,13 @@ def discover(
     or the mean over all seeds, if it was stopped in all. One that was not trained to the end in most seeds is ranked
     below the others, whatever its score, which is printed in brackets.
 
-    Trials are kept by Optuna, in memory or in ``storage``: then several processes, on several machines, work on the same search when they call this function with
-    the same arguments, and a search that was killed goes on where it was.
+    Trials are kept by Optuna, in memory or in ``storage``: then several processes, on several machines, work on the
+    same search when they call this function with the same arguments, and a search that was killed goes on where it was.
+
+    At half of the budget, trainings that are in the weaker half are stopped. That is asynchronous: each training is
+    compared with those that have come as far before it, so that the first one is never stopped, and who is stopped
+    depends on the order of the trials. One process takes them in a fixed order (all candidates of one seed, then those
+    of the next); in a search that several share, others may be stopped.
 
     Args:
         data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, or an object with the

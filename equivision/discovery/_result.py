@@ -64,8 +64,8 @@ class Discovery:
     def undecided(self) -> tuple[str, ...]:
         """The candidates whose distance to the best one has an interval that holds 0: more seeds would tell.
 
-        Distances are those of the seeds in which both were trained to the end; a single one has no interval, and decides
-        nothing. Candidates that were not trained to the end in most seeds are not named, however near they are.
+        Distances are those of the seeds in which both were trained to the end; a single one has no interval, and
+        decides nothing. Candidates that were not trained to the end in most seeds are not named, however near they are.
         """
         rows = [row for row in self.rows[1:] if row.kept]
         return tuple(row.name for row in rows if not row.behind.mean - row.behind.half > 0)

@@ -23,7 +23,8 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-#: Shares of the budget after which the weaker half is stopped; earlier, networks over large groups are behind.
+#: Shares of the budget: at half, what is in the weaker half of what came so far is stopped; earlier, networks over
+#: large groups are behind.
 _RUNGS = (0.5, 1.0)
 _HEARTBEAT, _GRACE = 5, 20  # seconds
 _PLANNED = "planned"

@@ -10,7 +10,7 @@ import torch
 import equivision as ev
 from equivision.cli import main
 from equivision.data import ImageData, oriented_shapes
-from equivision.discovery import Discovery, Trial
+from equivision.discovery import Discovery, Trial, _study
 from equivision.discovery._study import Plan, _Worker
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError, DataError, EquivisionError
@@ -179,6 +179,22 @@ def test_bad_data(data: Any, message: str, unchecked_annotations: None) -> None:
 def test_plans_compare_at_half() -> None:
     assert Plan((), 1, 150, 0.5, 10, 0.0).rungs == [75, 150]
     assert Plan((), 1, 1, 0.5, 10, 0.0).rungs == [1]
+
+
+def test_who_is_stopped_depends_on_the_order_of_the_trials() -> None:
+    """As the documentation says: the pruner compares a training with those that came as far before it."""
+    optuna = pytest.importorskip("optuna")
+    orders = {True: [0.1, 0.2, 0.3, 0.4], False: [0.4, 0.3, 0.2, 0.1]}
+    stopped = {}
+    for rising, values in orders.items():
+        study = _study._create(optuna, Plan((), 1, 100, 0.5, 10, 0.0), None, "order")
+        stopped[rising] = []
+        for value in values:
+            trial = study.ask()
+            trial.report(value, 50)
+            stopped[rising] += [value] if trial.should_prune() else []
+            study.tell(trial, value)
+    assert stopped == {True: [], False: [0.3, 0.2, 0.1]}
 
 
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*")
