@@ -1,5 +1,6 @@
 """Symmetries that data may have: their elements as moves of the input, and networks that respect them."""
 
+import itertools
 import math
 import re
 from abc import ABC, abstractmethod
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
+from equivision.continuous._elements import check_scales
 from equivision.discovery import _networks
 from equivision.errors import ConfigError, EquivisionError, GroupMismatchError
 from equivision.groups import PermutationGroup, PlanarGroup, cyclic, parse_permutations, planar
@@ -22,6 +24,7 @@ Move = Callable[[Tensor], Tensor]
 
 #: Elements that the data is tried with; larger groups are sampled.
 _MOST_MOVES = 24
+_NEAR = 0.02  # scales may be rounded: two ratios are the same if they differ by less than this share
 _LEFT_RIGHT, _UP_DOWN = "D1 left-right", "D1 up-down"
 
 
@@ -57,6 +60,10 @@ class Candidate(ABC):
     def contains(self, other: "Candidate") -> bool:
         """Whether every element of the other one is an element of this one."""
         return other.order == 1
+
+    def description(self) -> str:
+        """All that it depends on, in words that are the same in every process: names may be shared, this is not."""
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self))
 
     def check(self, in_channels: int, size: tuple[int, int]) -> None:  # noqa: B027 (most have nothing to check)
         """Raise an error if it cannot act on such images."""
@@ -140,12 +147,25 @@ class ScaleSymmetry(Candidate):
     """Enlarging and shrinking about the centre.
 
     Attributes:
-        scales: enlargements that are looked for, ascending, each as many times the one before.
+        scales: enlargements that are looked for, at least two, ascending, each as many times the one before.
+
+    Raises:
+        ConfigError: scales are something else.
     """
 
-    scales: tuple[float, ...] = (1.0, 1.4, 1.96)
+    scales: tuple[float | int, ...] = (1.0, 1.4, 1.96)
 
     name = "scale"
+
+    def __post_init__(self) -> None:
+        scales = check_scales(self.scales)
+        ratios = [after / before for before, after in itertools.pairwise(scales)]
+        if not ratios or max(ratios) > (1 + _NEAR) * min(ratios):
+            raise ConfigError(
+                f"scales={self.scales!r}: give two enlargements or more, each as many times the one before, such as "
+                "(1.0, 1.4, 1.96)"
+            )
+        object.__setattr__(self, "scales", scales)  # floats, so that equal ones are written in one way
 
     @property
     def order(self) -> int:

@@ -27,7 +27,7 @@ except ImportError:  # Windows
 #: large groups are behind.
 _RUNGS = (0.5, 1.0)
 _HEARTBEAT, _GRACE = 5, 20  # seconds
-_PLANNED = "planned"
+_PLANNED, _DESCRIPTIONS = "planned", "descriptions"
 _PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds before a storage that cannot be opened is tried again
 
 
@@ -126,7 +126,15 @@ def _open(optuna: Any, plan: Plan, settings: dict[str, Any], storage: str | Path
                 f"the study {name!r} in {storage} was begun with other settings ({differ}): give another name, another "
                 "storage, or the settings that it was begun with"
             )
+        descriptions = {one.name: one.description() for one in plan.candidates}
+        for one, before in study.user_attrs.get(_DESCRIPTIONS, {}).items():  # none in storages of earlier versions
+            if before != descriptions[one]:
+                raise ConfigError(
+                    f"the study {name!r} in {storage} was begun with another candidate of the name {one!r}, {before}, "
+                    f"than {descriptions[one]}: give another name of the study, another storage, or that candidate"
+                )
         study.set_user_attr("settings", settings)
+        study.set_user_attr(_DESCRIPTIONS, descriptions)
         _ = _enqueue_missing(study, plan)
     return study
 

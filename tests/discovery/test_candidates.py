@@ -1,6 +1,7 @@
 """Candidates: their elements are the groups that they name, their networks respect them, others do not."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -146,6 +147,27 @@ def test_candidates_are_read_and_the_trivial_one_is_added() -> None:
 def test_bad_names(given: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         candidates_of(given)
+
+
+@pytest.mark.parametrize("scales", [(), (1.0,), (2.0, 1.0), (1.0, 3.0, 4.0), (1.0, 1.0), (0.0, 1.0), (1.0, "a"), 2])
+def test_bad_scales(scales: Any, unchecked_annotations: None) -> None:
+    with pytest.raises(ConfigError, match=r"scales=.*: give .*, such as \(1.0, 1"):
+        ScaleSymmetry(scales)
+
+
+def test_rounded_scales_are_scales() -> None:
+    assert ScaleSymmetry((1, 1.41, 2)).scales == (1.0, 1.41, 2.0)
+
+
+def test_descriptions_tell_candidates_apart_in_every_process() -> None:
+    given = [*(candidate(name) for name in (*PLANE, "scale", "learned", "S3", "S1xS2")), ScaleSymmetry((1, 2))]
+    assert len({one.description() for one in given}) == len(given)
+
+    class Mine(LearnedSymmetry):
+        __repr__ = object.__repr__
+
+    assert Mine().description() == Mine().description()
+    assert candidate("scale").description() == "ScaleSymmetry(scales=(1.0, 1.4, 1.96))"
 
 
 def test_candidates_that_cannot_act() -> None:

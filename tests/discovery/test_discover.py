@@ -10,7 +10,7 @@ import torch
 import equivision as ev
 from equivision.cli import main
 from equivision.data import ImageData, oriented_shapes
-from equivision.discovery import Discovery, Trial, _study
+from equivision.discovery import Discovery, ScaleSymmetry, Trial, _study
 from equivision.discovery._study import Plan, _Worker
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError, DataError, EquivisionError
@@ -93,6 +93,20 @@ def test_other_settings_under_the_same_name_are_refused(tmp_path: Path) -> None:
             (DATA.images + 1e-3 * torch.randn_like(DATA.images), DATA.labels), candidates=["left-right", "C4"],
             storage=storage, **{**TINY, "seeds": 1},
         )  # fmt: skip
+
+
+def test_another_candidate_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    storage, optuna = tmp_path / "study.db", pytest.importorskip("optuna")
+    found = search(candidates=[ScaleSymmetry((1, 1.4))], storage=storage, seeds=1)
+    assert "descriptions" not in found.settings
+    with pytest.raises(ConfigError, match=r"candidate of the name 'scale', ScaleSymmetry\(.*\(1.0, 1.4\)\), than"):
+        search(candidates=[ScaleSymmetry((1.0, 1.4, 1.96))], storage=storage, seeds=1)
+    rest: list[Trial] = []
+    search(candidates=[ScaleSymmetry((1.0, 1.4))], storage=storage, seeds=1, on_trial=rest.append)
+    study = optuna.load_study(study_name="discovery", storage=f"sqlite:///{storage}")
+    study.set_user_attr("descriptions", {})  # as an earlier version leaves it
+    search(candidates=[ScaleSymmetry((1.0, 1.4))], storage=storage, seeds=1, on_trial=rest.append)
+    assert rest == []
 
 
 def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
