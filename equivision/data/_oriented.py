@@ -13,6 +13,7 @@ from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
 
+_HALF_TURN, _MIRROR = -np.eye(2), np.diag([-1.0, 1.0])
 _REACH = 1.35  # no corner of a shape, and no edge of its stroke, is farther from its centre, in half lengths
 
 
@@ -54,7 +55,9 @@ def oriented_shapes(
         seed, the other arguments and i, not on ``count``.
 
     Raises:
-        ConfigError: a number is out of range, a kind is not known, or ``group`` does not lie in ``within``.
+        ConfigError: a number is out of range, a kind is not known or given twice, ``group`` does not lie in ``within``,
+            or classes would show the same pictures: a kind looks the same after an element of ``within`` that makes
+            another class of it, as an arrow does after a mirror with C4 within D4.
 
     >>> oriented_shapes(10, group="C4", within="D4").class_names
     ('hook e', 'hook m', 'flag e', 'flag m', 'spiral e', 'spiral m')
@@ -68,8 +71,12 @@ def oriented_shapes(
         raise ConfigError(f"half={half}: give a share of the side, from 0.05 to 0.3")
     if isinstance(kinds, str) or not kinds or set(kinds) - {*KINDS, *BARS}:
         raise ConfigError(f"kinds={kinds!r}: give a list of some of {', '.join(map(repr, (*KINDS, *BARS)))}")
+    if len(set(kinds)) < len(kinds):
+        raise ConfigError(f"kinds={kinds!r}: give each kind once, as each is a class of its own")
     poses, known = planar(within), list(kinds)
     classes = _classes(planar(group), poses)
+    for kind in known:
+        _check_told_apart(kind, planar(group), poses, classes)
     names = tuple(f"{kind} {poses.element_name(one[0])}" for kind in known for one in classes)
     index = np.arange(count)
     labels = (random_uniform(index, seed, "oriented", "class") * len(names)).astype(np.int64)
@@ -96,6 +103,26 @@ def _classes(group: PlanarGroup, poses: PlanarGroup) -> list[list[int]]:
         if not any(pose in one for one in found):
             found.append(sorted(poses.product(g, pose) for g in members))
     return found
+
+
+def _check_told_apart(kind: str, group: PlanarGroup, poses: PlanarGroup, classes: list[list[int]]) -> None:
+    """No two classes are the same pictures: p s is of the class of p where s leaves the upright shape as it is."""
+    class_of = {pose: number for number, one in enumerate(classes) for pose in one}
+    for s in range(poses.order):
+        if _leaves(kind, poses.matrix(s)) and any(class_of[poses.product(p, s)] != class_of[p] for p in class_of):
+            raise ConfigError(
+                f"kinds hold {kind!r}, which looks the same after the element {poses.element_name(s)!r} of "
+                f"within={poses.name}, but with group={group.name} its poses before and after are two classes, of the "
+                "same pictures: give a group that holds more, the same group for both, or other kinds, such as 'hook'"
+            )
+
+
+def _leaves(kind: str, matrix: np.ndarray) -> bool:
+    """Whether an upright shape looks the same after a matrix."""
+    turned, mirrored = kind == "step" or kind.startswith("double "), kind in BARS
+    kept = [np.eye(2), *([_HALF_TURN] if turned else []), *([_MIRROR] if mirrored else [])]
+    kept += [-_MIRROR] if turned and mirrored else []
+    return any(np.allclose(matrix, one) for one in kept)
 
 
 def _shape(

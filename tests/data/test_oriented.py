@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from equivision.data import oriented_shapes
+from equivision.data._bars import BARS, bar
+from equivision.data._chiral import outline, paint
 from equivision.data._oriented import _classes
 from equivision.errors import ConfigError
 from equivision.groups import cyclic, dihedral, planar
@@ -20,6 +22,35 @@ def test_classes_are_the_cosets(group: str, within: str) -> None:
         for one in classes:
             moved = [inner.matrix(g) @ poses.matrix(p) for p in one]
             assert all(min(np.abs(m - poses.matrix(p)).max() for p in one) < 1e-9 for m in moved)
+
+
+ALIKE = [("arrow", "C4", "D4"), ("step", "C1", "C2"), ("step", "D1", "D2"), ("double fork", "C1", "D4"),
+         ("double arrow", "C2", "D2"), ("hammer", "D1", "D2"), ("hammer", "C1", "D2")]  # fmt: skip
+APART = [("arrow", "C4", "C4"), ("arrow", "C1", "C2"), ("arrow", "D4", "D4"), ("step", "C1", "C3"),
+         ("step", "C2", "D4"), ("hook", "C1", "D4"), ("spiral", "D1", "D4"), ("double fork", "D2", "D4"),
+         ("double fork", "C2", "C4"), ("hammer", "D1", "D1"), ("double arrow", "C1", "C1")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "group", "within"), [*ALIKE, *APART])
+def test_classes_are_told_apart_or_refused(kind: str, group: str, within: str) -> None:
+    """Oracle: the drawn shape in the middle, in all poses; two classes are the same if they share a picture."""
+    inner, poses = planar(group), planar(within)
+    points = bar(kind, 0.5) if kind in BARS else outline(kind, 0.5)
+    drawn = [paint(8 * points @ poses.matrix(p).T, 1.0, 32) for p in range(poses.order)]
+    classes = _classes(inner, poses)
+    shared = any(
+        np.abs(drawn[p] - drawn[q]).max() < 1e-3
+        for i, a in enumerate(classes)
+        for b in classes[:i]
+        for p in a
+        for q in b
+    )
+    assert shared == ((kind, group, within) in ALIKE)
+    if shared:
+        with pytest.raises(ConfigError, match=rf"{kind!r}.*within={within}.*group={group}.*give a group"):
+            oriented_shapes(1, group=group, within=within, kinds=("hook", kind))
+    else:
+        assert len(oriented_shapes(1, group=group, within=within, kinds=(kind,)).class_names) == len(classes)
 
 
 def test_quarter_turns_keep_the_class_and_a_mirror_changes_it() -> None:
@@ -59,6 +90,7 @@ def test_noise_has_the_spread_that_was_asked_for() -> None:
     [
         ({"count": -1}, "count=-1"), ({"size": 8}, "size=8"), ({"shapes": 0}, "shapes=0"),
         ({"noise": -1.0}, "noise=-1.0"),
+        ({"kinds": ("hook", "flag", "hook")}, "kinds=.*: give each kind once"),
         ({"kinds": ("circle",)}, "kinds="), ({"kinds": "hook"}, "kinds='hook'"),
         ({"group": dihedral(4), "within": cyclic(4)}, "group=D4 does not lie in within=C4"),
         ({"group": "C3"}, "group=C3 does not lie in within=D4"),
