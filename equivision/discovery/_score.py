@@ -51,7 +51,9 @@ class CandidateScore:
         order: number of its elements.
         accuracy: on held-out images, of the trainings that ran to the end; where none did, of those that were stopped.
         drop: by how much accuracy falls when the elements act on the held-out images of a network without symmetry:
-            what the data says against the symmetry; 0 where the data has it.
+            what the data says against the symmetry. Where a network gets better by a move, that counts as 0, for every
+            seed and move, before means are taken: so chance makes it a little more than 0 where the data has the
+            symmetry, and large groups, whose elements are many, are not spared.
         score: accuracy - weight * drop - weight * log2(order), where it was trained to the end in all seeds. Otherwise
             the mean of this over the seeds that ``accuracy`` counts, each less the accuracy of the network without
             symmetry in that seed, plus the mean of the latter over all seeds.

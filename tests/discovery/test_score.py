@@ -59,6 +59,13 @@ def test_an_accuracy_that_rises_is_no_drop() -> None:
     assert all(row.drop.mean == 0 for row in found)
 
 
+def test_drops_of_chance_do_not_cancel() -> None:
+    """As the documentation says: a network that gets better by one move and worse by another has dropped."""
+    found = {row.name: row for row in rows(trials({"C1": [0.5], "C4": [0.5]}, {"90°": 0.03, "270°": -0.03}))}
+    assert found["C4"].drop.mean == pytest.approx(0.01)
+    assert found["C1"].drop.mean == 0
+
+
 def test_seeds_are_compared_with_the_plain_network_of_the_same_seed() -> None:
     """C2 ended in the easy split only; that must not make it look better than it is there."""
     given = trials({"C1": [0.9, 0.5], "C4": [0.92, 0.58], "C2": [0.91]})
