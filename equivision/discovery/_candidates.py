@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -272,40 +272,54 @@ TRIVIAL = PlaneSymmetry(cyclic(1))
 PLANE = ("C1", "up-down", "left-right", "C2", "D2", "C4", "D4", "C8")
 
 
-def candidate(given: Candidate | str) -> Candidate:
+#: What :func:`candidate` reads.
+CandidateLike = Candidate | PlanarGroup | PermutationGroup | str
+
+
+def candidate(given: CandidateLike) -> Candidate:
     """Read the name of a symmetry: ``"C4"``, ``"D4"``, ``"left-right"``, ``"up-down"``, ``"scale"``, ``"S3"``,
-    ``"learned"``; a candidate passes through.
+    ``"learned"``. A group of the plane, or of channels that may be exchanged, is taken as such; a candidate passes
+    through.
 
     Raises:
         ConfigError: the name is not understood.
     """
     if isinstance(given, Candidate):
         return given
+    if isinstance(given, PlanarGroup):
+        return PlaneSymmetry(given)
+    if isinstance(given, PermutationGroup):
+        return ChannelSymmetry(given)
     known: dict[str, Candidate] = {
         "left-right": PlaneSymmetry(planar("D1"), turned=True),
         "up-down": PlaneSymmetry(planar("D1")),
         "scale": ScaleSymmetry(),
         "learned": LearnedSymmetry(),
     }
-    name = given.strip().lower().removeprefix("d1 ")
+    wanted = (
+        f"candidate {given!r} is not understood: give C_n or D_n for turns, without or with reflections (C4, D4), "
+        "left-right, up-down, scale, S_n for channels that may be exchanged (S3), learned, a group, or a Candidate"
+    )
+    if not isinstance(given, str):
+        raise ConfigError(wanted)
+    text = given.strip()
+    name = text.lower().removeprefix("d1 ")
     if name in known:
         return known[name]
     try:
-        return PlaneSymmetry(planar(given)) if re.match(r"[cd]\d", name) else ChannelSymmetry(parse_permutations(given))
+        return PlaneSymmetry(planar(text)) if re.match(r"[cd]\d", name) else ChannelSymmetry(parse_permutations(text))
     except EquivisionError as error:
-        raise ConfigError(
-            f"candidate {given!r} is not understood: give C_n or D_n for turns, without or with reflections (C4, D4), "
-            "left-right, up-down, scale, S_n for channels that may be exchanged (S3), learned, or a Candidate"
-        ) from error
+        raise ConfigError(wanted) from error
 
 
-def candidates_of(given: Sequence[Candidate | str]) -> list[Candidate]:
-    """Read a list of candidates; the trivial one comes first, as the others are measured against it.
+def candidates_of(given: CandidateLike | Sequence[CandidateLike]) -> list[Candidate]:
+    """Read a list of candidates, or one; the trivial one comes first, as the others are measured against it.
 
     Raises:
         ConfigError: a name is not understood, or given twice.
     """
-    found = [candidate(one) for one in given]
+    listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    found = [candidate(one) for one in listed]
     others = [one for one in found if one != TRIVIAL]
     names = [one.name for one in others]
     if len(set(names)) < len(names):

@@ -1,13 +1,15 @@
 """``discover``: which symmetry does some data have?"""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from equivision.discovery._candidates import PLANE, Candidate, candidates_of
+from equivision.discovery._candidates import PLANE, Candidate, CandidateLike, candidates_of
 from equivision.discovery._result import Discovery, LearnedScore, containment
 from equivision.discovery._score import drops, interval, scores, stability
 from equivision.discovery._study import Plan, Trial, search
@@ -19,7 +21,7 @@ from equivision.nn._base import check_count
 def discover(
     data: Any,
     *,
-    candidates: Sequence[Candidate | str] = PLANE,
+    candidates: CandidateLike | Sequence[CandidateLike] = PLANE,
     budget: int = 300,
     seeds: int = 3,
     train_size: float | int = 0.7,
@@ -60,9 +62,10 @@ def discover(
     of the next); in a search that several share, others may be stopped.
 
     Args:
-        data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, or an object with the
-            attributes ``images`` and ``labels``, such as :class:`equivision.data.ImageData`.
-        candidates: names (:func:`candidate`) or candidates. The trivial group C1 is always among them.
+        data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, a TensorDataset of both,
+            or an object with the attributes ``images`` and ``labels``, such as :class:`equivision.data.ImageData`.
+        candidates: names, groups or candidates (:func:`candidate`), or a single one. The trivial group C1 is always
+            among them.
         budget: steps of gradient descent for each training that is not stopped early; batches of 64.
         seeds: number of splits and initialisations; intervals are over them.
         train_size: images to train on, as a number or as a share. Few show symmetry best.
@@ -75,9 +78,9 @@ def discover(
         on_trial: is called with each :class:`Trial` that this process has done.
 
     Raises:
-        ConfigError: a candidate is not known or cannot act on such images, a number is out of range, or the storage
-            holds another search of this name.
-        DataError: the data has no labels, or nothing to learn.
+        ConfigError: a candidate is not known or cannot act on such images, a number is out of range, the device cannot
+            be used, or the storage holds another search of this name.
+        DataError: the data is no images with class numbers, or there is nothing to learn.
         MissingExtraError: Optuna is not installed.
 
     Source: the article on the principles of group-equivariant networks (symmetry discovery); the drop is ours, as the
@@ -92,15 +95,15 @@ def discover(
     for key, count in (("budget", budget), ("seeds", seeds), ("parameters", parameters)):
         check_count(key, count)
     for key, weight in (("invariance", invariance), ("complexity", complexity)):
-        if not weight >= 0:
-            raise ConfigError(f"{key}={weight}: a weight must be a number of at least 0")
+        if not isinstance(weight, Real) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            raise ConfigError(f"{key}={weight!r}: a weight must be a number of at least 0, and finite")
+    where = _usable(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     images = labelled(data)
     height, width = images.images.shape[2:]
     for one in chosen:
         one.check(images.images.shape[1], (height, width))
     _ = split(images, train_size, 0)
     plan = Plan(tuple(chosen), seeds, budget, train_size, parameters, complexity)
-    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     settings = plan.settings(images)
     trials = search(plan, images, settings, storage=storage, name=name, device=where, on_trial=on_trial)
     weights = {"invariance": invariance, "complexity": complexity}
@@ -113,6 +116,16 @@ def discover(
         settings | weights,
         tuple(trials),
     )
+
+
+def _usable(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch was built without it; there are fewer
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device={str(device)!r} cannot be used ({reason}): give one such as cpu or cuda:0"
+        ) from error
 
 
 def _learned(candidates: Sequence[Candidate], trials: Sequence[Trial]) -> LearnedScore | None:

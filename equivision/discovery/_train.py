@@ -2,14 +2,17 @@
 
 import copy
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from equivision.data import ImageData, stratified_split
 from equivision.discovery._candidates import Candidate, Move, moved
@@ -44,15 +47,19 @@ class Labelled:
 
 
 def labelled(data: Any) -> Labelled:
-    """Read a pair (images, labels), or anything with attributes ``images`` and ``labels``.
+    """Read a pair (images, labels), a TensorDataset, or anything with attributes ``images`` and ``labels``.
 
     Raises:
-        DataError: there are no labels, they do not fit, there is one class only, or numbers are not finite.
+        DataError: it is something else, there are no labels, they do not fit or are no whole numbers, there is one
+            class only, or numbers are not finite.
     """
-    images, labels = (data.images, data.labels) if hasattr(data, "images") else data
+    images, labels = _pair(data)
     if labels is None:
         raise DataError("the data has no labels: discovery compares networks by how well they learn classes")
-    images, labels = torch.as_tensor(images), torch.as_tensor(labels).long()
+    images, labels = _tensor("images", images), _tensor("labels", labels)
+    if not torch.equal(labels.double(), labels.double().round()) or not bool(labels.double().isfinite().all()):
+        raise DataError(f"labels {labels.flatten()[:5].tolist()}, ...: give class numbers, which are whole")
+    labels = labels.long()
     if images.ndim != 4 or labels.shape != images.shape[:1]:
         raise DataError(
             f"images have shape {tuple(images.shape)} and labels {tuple(labels.shape)}: give [image, channel, height, "
@@ -68,6 +75,29 @@ def labelled(data: Any) -> Labelled:
             "be two classes or more, numbered from 0 on, and something to see"
         )
     return Labelled(((images - images.mean()) / spread).float().cpu(), labels.cpu(), int(classes[-1]) + 1)
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    """Images and labels, as they are given."""
+    if hasattr(data, "images"):
+        return data.images, getattr(data, "labels", None)
+    pair = data.tensors if isinstance(data, TensorDataset) else data
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        size = f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
+        raise DataError(
+            f"the data is a {type(data).__name__}{size}: give a pair (images, labels) of tensors [image, channel, "
+            "height, width] and [image], a TensorDataset of both, or an object with the attributes images and labels, "
+            "such as equivision.data.ImageData; of a data set of pairs, stack the images and the labels"
+        )
+    return pair[0], pair[1]
+
+
+def _tensor(name: str, values: Any) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kinds = "numbers [image, channel, height, width]" if name == "images" else "class numbers [image]"
+        raise DataError(f"{name} cannot be read as a tensor ({error}): give {kinds}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +117,18 @@ def split(data: Labelled, train_size: float | int, seed: int) -> Split:
         seed: of the split.
 
     Raises:
-        ConfigError: one part would be empty.
+        ConfigError: ``train_size`` is no number, or one part would be empty.
     """
     total = len(data.labels)
+    if not isinstance(train_size, Real) or isinstance(train_size, bool) or not math.isfinite(train_size):
+        raise ConfigError(f"train_size={train_size!r}: give a number of images, or a share below 1")
     count = round(train_size * total) if train_size < 1 else round(train_size)
     if not data.num_classes <= count <= total - data.num_classes:
+        absent = data.num_classes - len(data.labels.unique())
+        gaps = f" (no image is of {absent} of them: number the classes from 0 on, without gaps)" if absent else ""
         raise ConfigError(
             f"train_size={train_size} of {total} images: give a number, or a share below 1, that leaves at least one "
-            f"image for each of the {data.num_classes} classes in both parts"
+            f"image for each of the {data.num_classes} classes{gaps} in both parts"
         )
     names = tuple(str(label) for label in range(data.num_classes))
     whole = ImageData(data.images, data.labels, names, torch.arange(total))

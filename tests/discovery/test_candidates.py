@@ -11,7 +11,7 @@ from equivision.discovery import PLANE, ChannelSymmetry, LearnedSymmetry, PlaneS
 from equivision.discovery._candidates import TRIVIAL, candidates_of
 from equivision.discovery._networks import matched, parameters_of
 from equivision.errors import ConfigError
-from equivision.groups import dihedral, parse_permutations
+from equivision.groups import cyclic, dihedral, parse_permutations, special_orthogonal
 
 GRID = ("up-down", "left-right", "C2", "D2", "C4", "D4")
 
@@ -140,11 +140,22 @@ def test_candidates_are_read_and_the_trivial_one_is_added() -> None:
     assert names == ["C1", "D4", "D1 left-right", "S2wrS3"]
 
 
+def test_groups_and_single_candidates_are_read() -> None:
+    assert candidate(cyclic(4)) == candidate(" C4 ") == candidate("c4")
+    assert candidate(dihedral(4)).name == "D4"
+    assert candidate(parse_permutations("S3")) == candidate("S3 ")
+    for one in ("C4", cyclic(4), candidate("C4")):
+        assert candidates_of(one) == [TRIVIAL, candidate("C4")]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
-    [(["X4"], "candidate 'X4' is not understood.*left-right"), (["C4", "c4"], "give each one once")],
-)
-def test_bad_names(given: list[str], message: str) -> None:
+    [
+        (["X4"], "candidate 'X4' is not understood.*left-right"), (["C4", "c4"], "give each one once"),
+        (None, "candidate None is not"), ([4], "candidate 4 is not"), (special_orthogonal(), "candidate .* is not"),
+    ],
+)  # fmt: skip
+def test_bad_names(given: Any, message: str, unchecked_annotations: None) -> None:
     with pytest.raises(ConfigError, match=message):
         candidates_of(given)
 

@@ -1,11 +1,13 @@
 """The whole search: what it trains, that it goes on, that others may not disturb it, what it writes."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 import equivision as ev
 from equivision.cli import main
@@ -163,14 +165,22 @@ def test_images_are_scaled_alike() -> None:
         ({"seeds": True}, r"seeds=True: give a whole number"),
         ({"invariance": -0.1}, r"invariance=-0.1: a weight"),
         ({"complexity": float("nan")}, r"complexity=nan: a weight"),
+        ({"complexity": float("inf")}, r"complexity=inf: a weight"),
+        ({"invariance": "x"}, r"invariance='x': a weight"),
+        ({"train_size": float("nan")}, r"train_size=nan: give a number"),
+        ({"train_size": None}, r"train_size=None: give a number"),
+        ({"train_size": "a"}, r"train_size='a': give a number"),
+        ({"device": "foo"}, r"device='foo' cannot be used"),
+        ({"device": "cuda:99"}, r"device='cuda:99' cannot be used"),
         ({"train_size": 1.0}, r"train_size=1.0 of 60 images"),
         ({"train_size": 59}, r"train_size=59 of 60 images"),
         ({"candidates": ["S3"]}, r"candidate S3 exchanges 3 sensors, but images have 1"),
     ],
 )
-def test_bad_arguments(change: dict[str, Any], message: str, unchecked_annotations: None) -> None:
+def test_bad_arguments(change: dict[str, Any], message: str, tmp_path: Path, unchecked_annotations: None) -> None:
     with pytest.raises(ConfigError, match=message):
-        search(**change)
+        search(storage=tmp_path / "study.db", **change)
+    assert not (tmp_path / "study.db").exists()  # nothing is begun that cannot go on
 
 
 @pytest.mark.parametrize(
@@ -182,12 +192,35 @@ def test_bad_arguments(change: dict[str, Any], message: str, unchecked_annotatio
         ((torch.rand(4, 1, 8, 8), torch.zeros(4)), r"classes \[0\]"),
         ((torch.ones(4, 1, 8, 8), torch.arange(4)), r"standard deviation 0"),
         ((torch.full((4, 1, 8, 8), float("nan")), torch.arange(4)), "not finite"),
+        (None, "the data is a NoneType: give a pair"),
+        (torch.rand(2, 1, 8, 8), "the data is a Tensor: give a pair"),
+        ([(torch.rand(1, 8, 8), i) for i in range(4)], "the data is a list of 4: give a pair.*stack"),
+        ([(torch.rand(1, 8, 8), i) for i in range(2)], "images cannot be read as a tensor"),
+        (TensorDataset(torch.rand(4, 1, 8, 8)), "the data is a TensorDataset of 1: give a pair"),
+        ((torch.rand(4, 1, 8, 8), ["cat", "dog", "cat", "dog"]), "labels cannot be read.*give class numbers"),
+        (
+            (torch.rand(4, 1, 8, 8), torch.arange(4) + 0.5),
+            r"labels \[0.5, 1.5, .*: give class numbers, which are whole",
+        ),
+        ((torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, math.inf])), "class numbers, which are whole"),
     ],
 )
 def test_bad_data(data: Any, message: str, unchecked_annotations: None) -> None:
     with pytest.raises(EquivisionError, match=message) as caught:
         ev.discover(data, **TINY)
     assert isinstance(caught.value, DataError)
+
+
+def test_missing_class_numbers_are_named() -> None:
+    labels = torch.tensor([0, 10, 20]).repeat(10)
+    with pytest.raises(ConfigError, match=r"the 21 classes \(no image is of 18 of them: .* without gaps\) in both"):
+        ev.discover((torch.rand(30, 1, 8, 8), labels), **TINY)
+
+
+def test_a_tensor_dataset_is_a_pair() -> None:
+    images, labels = torch.rand(6, 1, 8, 8), torch.arange(6) % 2
+    pairs = [(images, labels), TensorDataset(images, labels), [images.numpy(), labels.tolist()]]
+    assert len({labelled(pair).fingerprint() for pair in pairs}) == 1
 
 
 def test_plans_compare_at_half() -> None:
