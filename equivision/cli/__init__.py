@@ -33,7 +33,7 @@ examples:
   equivision test --run_dir runs/digits-p4cnn
   equivision predict --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --images FOLDER --output predictions.csv
   equivision audit --ckpt_path runs/digits-p4cnn/checkpoints/best.ckpt --group C4 --output report.html
-  equivision discover --data DigitsDataModule --candidates '[C1, left-right, C4]' --output symmetry
+  equivision discover --data DigitsDataModule --candidates C1,left-right,C4 --output symmetry
   equivision export --run_dir runs/digits-p4cnn --output digits.onnx
   equivision track --run_dir runs/tracking-re_siamfc --sequences FOLDER --rotate 0.5 --output tracks
   equivision cost p4cnn --width 10 --input_size 1 28 28

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import lightning
 
-from equivision.cli._parser import TrainingParser
+from equivision.cli._parser import DATA_MODULES, TrainingParser
 from equivision.cli._runs import check_writable
 from equivision.cli._screen import complain, quiet, say
 from equivision.data import ImageData, ImageDataModule, pool
@@ -13,8 +13,13 @@ from equivision.discovery import PLANE, Trial, discover
 from equivision.errors import ConfigError
 
 
+class _Parser(TrainingParser):
+    modules = DATA_MODULES
+    instead = ""
+
+
 def _parser(command: str) -> TrainingParser:
-    parser = TrainingParser(
+    parser = _Parser(
         prog=f"equivision {command}",
         description="Find out which symmetry labelled images have: small networks for each candidate are trained on "
         "parts of the training and validation images of --data, and compared on the rest. Writes discovery.json and "
@@ -25,8 +30,9 @@ def _parser(command: str) -> TrainingParser:
         "below the others.",
     )
     add = parser.add_argument
-    text = "C_n, D_n, left-right, up-down, scale, learned, or S_n for channels that may be exchanged."
-    add("--candidates", type=list[str], default=list(PLANE), help=text)
+    text = "Separated by commas, as in C1,left-right,C4: C_n, D_n, left-right, up-down, scale, learned, or S_n for "
+    text += "channels that may be exchanged."
+    add("--candidates", type=list[str] | str, default=",".join(PLANE), help=text)
     add("--budget", type=int, default=300, help="Steps of each training that is not stopped early.")
     add("--seeds", type=int, default=3, help="Number of splits and initialisations.")
     add("--train_size", type=float, default=0.7, help="Images to train on, or below 1 their share.")
@@ -50,7 +56,7 @@ def run(command: str, arguments: list[str]) -> int:
         folder = Path(options.output)
         check_writable(folder, "--output", is_folder=True)
         found = discover(
-            labelled_images(parser.instantiate_classes(options)["data"]), candidates=options.candidates,
+            labelled_images(parser.instantiate_classes(options)["data"]), candidates=_listed(options.candidates),
             budget=options.budget, seeds=options.seeds, train_size=options.train_size, parameters=options.parameters,
             invariance=options.invariance, complexity=options.complexity,
             storage=options.storage or folder / "discovery.db", name=options.name, device=options.device,
@@ -60,6 +66,11 @@ def run(command: str, arguments: list[str]) -> int:
     say(found.table())
     say(f"\nwritten to {' and '.join(map(str, written))}")
     return 0
+
+
+def _listed(given: list[str] | str) -> list[str]:
+    """Names separated by commas, or the list that they are in a recipe."""
+    return given.split(",") if isinstance(given, str) else given
 
 
 def _report(trial: Trial) -> None:

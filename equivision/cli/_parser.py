@@ -26,14 +26,21 @@ FROM_DATA = ("in_channels", "num_classes", "image_size", "class_names")
 
 
 class TrainingParser(LightningArgumentParser):
-    """Parser whose errors are :class:`ConfigError`, on one line."""
+    """Parser whose errors are :class:`ConfigError`, on one line.
+
+    Attributes:
+        modules: the data modules that the command takes.
+        instead: what may be given in place of data.
+    """
+
+    modules = _MODULES
+    instead = ", or a recipe with --config; to measure a run, name it with --run_dir"
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of writing the usage and leaving."""
-        known = f"choose one of {', '.join(_MODULES)}, or give the import path of your own class"
+        known = f"choose one of {', '.join(self.modules)}, or give the import path of your own class"
         if "arguments are required" in message and "data" in message:
-            message = f"no data is given: {known}, as in --data DigitsDataModule, or a recipe with --config"
-            message += "; to measure a run, name it with --run_dir"
+            message = f"no data is given: {known}, as in --data DigitsDataModule{self.instead}"
         elif "Expected a dot import path string" in message and '"data"' in message:
             message = f"--data: {message.rsplit('Given value:', 1)[-1].strip()} is not known: {known}"
         raise ConfigError(parser_message(message)) from ex

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 import equivision as ev
 from equivision.cli import main
 from equivision.data import ImageData, oriented_shapes
-from equivision.discovery import Discovery, ScaleSymmetry, Trial, _study
+from equivision.discovery import PLANE, Discovery, ScaleSymmetry, Trial, _study, candidate
 from equivision.discovery._study import Plan, _Worker
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError, DataError, EquivisionError
@@ -242,6 +242,34 @@ def test_who_is_stopped_depends_on_the_order_of_the_trials() -> None:
             stopped[rising] += [value] if trial.should_prune() else []
             study.tell(trial, value)
     assert stopped == {True: [], False: [0.3, 0.2, 0.1]}
+
+
+@pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*")
+@pytest.mark.parametrize(
+    ("given", "tried"),
+    [("C4", ["C4"]), ("C1,C4", ["C1", "C4"]), ("[C1, left-right]", ["C1", "left-right"]), (None, [*PLANE])],
+)
+def test_candidates_of_the_command(
+    given: str | None, tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def stop(data: ImageData, *, candidates: list[str], **options: Any) -> None:
+        seen.append([candidate(one).name for one in candidates])
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("equivision.cli._discover.discover", stop)
+    chosen = [] if given is None else ["--candidates", given]
+    assert main(["discover", "--data", "DigitsDataModule", *chosen, "--output", str(tmp_path / "out")]) == 2
+    assert seen == [[candidate(one).name for one in tried]]
+
+
+def test_the_command_without_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["discover"]) == 2
+    said = capsys.readouterr().err
+    assert "choose one of DigitsDataModule, " in said
+    assert "as in --data DigitsDataModule" in said
+    assert all(word not in said for word in ("--run_dir", "--config", "Tracking", "Mask"))
 
 
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*")
