@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from equivision.data._images import ImageData
 from equivision.data._random import random_bits, random_uniform
 from equivision.errors import ConfigError, DataError
+from equivision.nn._base import check_count
 
 KINDS = ("hook", "step", "flag", "spiral")
 HANDS = ("right", "left")
@@ -41,9 +42,8 @@ def chiral_shapes(count: int, *, size: int = 32, kinds: Sequence[str] = KINDS, s
     ImageData([10, 1, 32, 32] float32, 2 classes)
     """
     for name, value, least in (("count", count, 0), ("size", size, 16)):
-        if value < least:
-            raise ConfigError(f"{name}={value}: it must be at least {least}")
-    if isinstance(kinds, str) or not kinds or set(kinds) - set(KINDS):
+        check_count(name, value, least)
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence) or not kinds or set(kinds) - set(KINDS):
         raise ConfigError(f"kinds={kinds!r}: give a list of some of {', '.join(map(repr, KINDS))}")
     index = np.arange(count)
 

@@ -12,6 +12,7 @@ from equivision.data._images import ImageData
 from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
+from equivision.nn._base import check_count
 
 _HALF_TURN, _MIRROR = -np.eye(2), np.diag([-1.0, 1.0])
 _REACH = 1.35  # no corner of a shape, and no edge of its stroke, is farther from its centre, in half lengths
@@ -63,13 +64,12 @@ def oriented_shapes(
     ('hook e', 'hook m', 'flag e', 'flag m', 'spiral e', 'spiral m')
     """
     for name, value, least in (("count", count, 0), ("size", size, 16), ("shapes", shapes, 1)):
-        if value < least:
-            raise ConfigError(f"{name}={value}: it must be at least {least}")
+        check_count(name, value, least)
     if not (math.isfinite(noise) and noise >= 0):
         raise ConfigError(f"noise={noise}: give a standard deviation of at least 0")
     if not 0.05 <= half <= 0.3:
         raise ConfigError(f"half={half}: give a share of the side, from 0.05 to 0.3")
-    if isinstance(kinds, str) or not kinds or set(kinds) - {*KINDS, *BARS}:
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence) or not kinds or set(kinds) - {*KINDS, *BARS}:
         raise ConfigError(f"kinds={kinds!r}: give a list of some of {', '.join(map(repr, (*KINDS, *BARS)))}")
     if len(set(kinds)) < len(kinds):
         raise ConfigError(f"kinds={kinds!r}: give each kind once, as each is a class of its own")

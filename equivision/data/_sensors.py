@@ -1,5 +1,6 @@
 """One scene seen by several poor sensors, made of any pictures: questions that know no order, and one that does."""
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from equivision.data._images import ImageData, as_float
 from equivision.data._random import permutation, random_normal, random_uniform
 from equivision.errors import ConfigError, DataError
+from equivision.nn._base import check_count
 
 Question = Literal["which", "first"]
 
@@ -123,10 +125,9 @@ def _check(source: ImageData, sensors: int, noise: float, **shares: float) -> Te
     """The labels of the source, if it and the numbers fit."""
     if source.labels is None or source.images.shape[1] != 1:
         raise DataError(f"{source!r}: sensors need labelled pictures with one channel, such as those of read_digits()")
-    if sensors < 2:
-        raise ConfigError(f"sensors={sensors}: it must be at least 2")
-    if noise < 0:
-        raise ConfigError(f"noise={noise}: it must be at least 0")
+    check_count("sensors", sensors, 2)
+    if not (math.isfinite(noise) and noise >= 0):
+        raise ConfigError(f"noise={noise}: give a standard deviation of at least 0")
     for name, value in shares.items():
         if not 0 <= value <= 1:
             raise ConfigError(f"{name}={value}: give a number from 0 to 1")

@@ -73,10 +73,10 @@ def keep_window(
     module.padding_mode = padding_mode
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise ConfigError unless the value is a whole number of at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{name}={value!r}: give a whole number of at least 1")
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise ConfigError unless the value is a whole number of at least 1, or of another least one."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name}={value!r}: give a whole number of at least {least}")
 
 
 def check_positive(name: str, value: float | int) -> None:

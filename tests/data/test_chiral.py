@@ -87,8 +87,10 @@ def test_mirrored() -> None:
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     for name, value, shown in (
-        ("count", -1, "count=-1: it must be at least 0"),
-        ("size", 15, "size=15: it must be at least 16"),
+        ("count", -1, "count=-1: give a whole number of at least 0"),
+        ("size", 15, "size=15: give a whole number of at least 16"),
+        ("count", 2.5, "count=2.5: give a whole number"),
+        ("kinds", {"hook", "flag"}, r"kinds=\{.*\}: give a list"),
         ("kinds", "hook", "kinds='hook': give a list of some of 'hook', 'step'"),
         ("kinds", [], r"kinds=\[\]: give a list"),
         ("kinds", ["knot"], r"kinds=\['knot'\]: give a list"),

@@ -89,7 +89,8 @@ def test_noise_has_the_spread_that_was_asked_for() -> None:
     ("change", "message"),
     [
         ({"count": -1}, "count=-1"), ({"size": 8}, "size=8"), ({"shapes": 0}, "shapes=0"),
-        ({"noise": -1.0}, "noise=-1.0"),
+        ({"noise": -1.0}, "noise=-1.0"), ({"count": 5.5}, "count=5.5: give a whole number"),
+        ({"kinds": {"hook", "flag"}}, "kinds=.*: give a list"),
         ({"kinds": ("hook", "flag", "hook")}, "kinds=.*: give each kind once"),
         ({"kinds": ("circle",)}, "kinds="), ({"kinds": "hook"}, "kinds='hook'"),
         ({"group": dihedral(4), "within": cyclic(4)}, "group=D4 does not lie in within=C4"),

@@ -127,8 +127,10 @@ def test_these_are_the_sets() -> None:
 def test_errors(digits: ImageData) -> None:
     for make in (sensor_sets, odd_sensors):
         for name, value, shown in (
-            ("sensors", 1, "sensors=1: it must be at least 2"),
-            ("noise", -0.1, "noise=-0.1: it must be at least 0"),
+            ("sensors", 1, "sensors=1: give a whole number of at least 2"),
+            ("sensors", 2.5, "sensors=2.5: give a whole number"),
+            ("noise", float("nan"), "noise=nan: give a standard deviation"),
+            ("noise", -0.1, "noise=-0.1: give a standard deviation"),
             ("dead", 1.5, "dead=1.5: give a number from 0 to 1"),
         ):
             options: dict[str, Any] = {name: value}
