@@ -173,13 +173,23 @@ class ScaleSymmetry(Candidate):
 
     def moves(self) -> dict[str, Move]:
         ratio = self.scales[1] / self.scales[0]
-        return {f"x {s:.2g}": lambda x, s=s: functional.rescale(x, s) for s in (1 / ratio, ratio)}
+        return {f"x {scale:.2g}": _ScaleMove(scale) for scale in (1 / ratio, ratio)}
 
     def network(self, in_channels: int, num_classes: int, parameters: int) -> nn.Module:
         def build(width: int) -> nn.Module:
             return _networks.scale_network(width, self.scales, in_channels, num_classes)
 
         return _networks.matched(build, parameters)
+
+
+@dataclass(frozen=True)
+class _ScaleMove:
+    """Enlarge about the centre."""
+
+    scale: float
+
+    def __call__(self, x: Images) -> Images:
+        return functional.rescale(x, self.scale)
 
 
 @dataclass(frozen=True)

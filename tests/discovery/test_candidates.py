@@ -1,6 +1,7 @@
 """Candidates: their elements are the groups that they name, their networks respect them, others do not."""
 
 import itertools
+import pickle
 from typing import Any
 
 import pytest
@@ -164,6 +165,15 @@ def test_bad_names(given: Any, message: str, unchecked_annotations: None) -> Non
 def test_bad_scales(scales: Any, unchecked_annotations: None) -> None:
     with pytest.raises(ConfigError, match=r"scales=.*: give .*, such as \(1.0, 1"):
         ScaleSymmetry(scales)
+
+
+@pytest.mark.parametrize("name", ["scale", "C8", "left-right", "S3"])
+def test_moves_are_plain_values(name: str) -> None:
+    """They can be sent to other processes, and compared."""
+    moves, x = candidate(name).moves(), torch.randn(1, 3, 8, 8)
+    copies = pickle.loads(pickle.dumps(moves))
+    assert copies == moves
+    assert all(torch.equal(copies[key](x), move(x)) for key, move in moves.items())
 
 
 def test_rounded_scales_are_scales() -> None:
