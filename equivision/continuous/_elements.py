@@ -78,7 +78,7 @@ def combine(angles: Float[Tensor, " rotation"], *, reflections: bool, scales: Se
     return Elements(angles.repeat(len(scales) * both), flips, logs.repeat(both), torch.ones_like(flips))
 
 
-def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
+def check_scales(scales: Sequence[float | int]) -> tuple[float, ...]:
     """Enlargements as a tuple.
 
     Raises:

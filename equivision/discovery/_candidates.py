@@ -288,11 +288,16 @@ CandidateLike = Candidate | PlanarGroup | PermutationGroup | str
 
 def candidate(given: CandidateLike) -> Candidate:
     """Read the name of a symmetry: ``"C4"``, ``"D4"``, ``"left-right"``, ``"up-down"``, ``"scale"``, ``"S3"``,
-    ``"learned"``. A group of the plane, or of channels that may be exchanged, is taken as such; a candidate passes
-    through.
+    ``"learned"``.
+
+    The mirrors are also read by the names that results give them, ``"D1 left-right"`` and ``"D1 up-down"``. A group of
+    the plane, or of channels that may be exchanged, is taken as such; a candidate passes through.
 
     Raises:
         ConfigError: the name is not understood.
+
+    >>> candidate("left-right").name, candidate("left-right") == candidate("D1 left-right")
+    ('D1 left-right', True)
     """
     if isinstance(given, Candidate):
         return given
@@ -301,8 +306,8 @@ def candidate(given: CandidateLike) -> Candidate:
     if isinstance(given, PermutationGroup):
         return ChannelSymmetry(given)
     known: dict[str, Candidate] = {
-        "left-right": PlaneSymmetry(planar("D1"), turned=True),
-        "up-down": PlaneSymmetry(planar("D1")),
+        **dict.fromkeys(("left-right", _LEFT_RIGHT.lower()), PlaneSymmetry(planar("D1"), turned=True)),
+        **dict.fromkeys(("up-down", _UP_DOWN.lower()), PlaneSymmetry(planar("D1"))),
         "scale": ScaleSymmetry(),
         "learned": LearnedSymmetry(),
     }
@@ -313,7 +318,7 @@ def candidate(given: CandidateLike) -> Candidate:
     if not isinstance(given, str):
         raise ConfigError(wanted)
     text = given.strip()
-    name = text.lower().removeprefix("d1 ")
+    name = text.lower()
     if name in known:
         return known[name]
     try:

@@ -141,6 +141,18 @@ def test_candidates_are_read_and_the_trivial_one_is_added() -> None:
     assert names == ["C1", "D4", "D1 left-right", "S2wrS3"]
 
 
+@pytest.mark.parametrize("name", [*PLANE, "scale", "learned", "S3", "S2wrS3"])
+def test_names_of_results_are_read(name: str) -> None:
+    one = candidate(name)
+    assert candidate(one.name) == candidate(one.name.upper() if isinstance(one, PlaneSymmetry) else one.name) == one
+
+
+@pytest.mark.parametrize("name", ["D1 scale", "D1 learned"])
+def test_mirrors_alone_have_two_names(name: str) -> None:
+    with pytest.raises(ConfigError, match="is not understood"):
+        candidate(name)
+
+
 def test_groups_and_single_candidates_are_read() -> None:
     assert candidate(cyclic(4)) == candidate(" C4 ") == candidate("c4")
     assert candidate(dihedral(4)).name == "D4"
