@@ -10,6 +10,7 @@ from torch import Tensor
 
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError
+from equivision.nn._base import check_count
 
 _WAVES = 6
 
@@ -62,8 +63,7 @@ def fibre_slices(count: int, *, times: int = 8, size: int = 48, noise: float = 1
     (torch.Size([2, 3, 2, 48, 48]), True)
     """
     for name, value, least in (("count", count, 1), ("times", times, 1), ("size", size, 16)):
-        if value < least:
-            raise ConfigError(f"{name}={value}: it must be at least {least}")
+        check_count(name, value, least)
     if not 0 <= noise < math.inf:
         raise ConfigError(f"noise={noise!r}: give a number of at least 0")
     slices = [_slice(i, times, size, noise, seed) for i in range(count)]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import act
 from equivision.groups import PointGroup, octahedral, parse_point
+from equivision.nn._base import check_count
 from equivision.volume._crystals import check_grains
 
 
@@ -119,8 +120,7 @@ def polycrystals(
     (torch.Size([2, 8, 8, 8]), torch.Size([2, 10, 3, 3]))
     """
     for name, value, least in (("count", count, 0), ("size", size, 2), ("grains", grains, 1)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{name}={value!r}: it must be at least {least}, a whole number")
+        check_count(name, value, least)
     if not isinstance(spread, Real) or not 0 <= spread < math.inf:
         raise ConfigError(f"spread={spread!r}: give an angle in degrees of at least 0")
     cells = np.zeros((count, size, size, size), dtype=np.int64)

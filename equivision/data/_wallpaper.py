@@ -9,6 +9,7 @@ import torch
 from equivision.data._images import ImageData
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError
+from equivision.nn._base import check_count
 
 # General positions (International Tables for Crystallography A): what each group makes of the point (x, y) of a cell.
 # A plus at the end stands for + 1/2.
@@ -82,8 +83,7 @@ def wallpaper_textures(
     ('p4', 'p4m')
     """
     for name, value, least in (("count", count, 0), ("size", size, 8)):
-        if value < least:
-            raise ConfigError(f"{name}={value}: it must be at least {least}")
+        check_count(name, value, least)
     if isinstance(groups, str) or not groups or set(groups) - set(WALLPAPERS) or len(set(groups)) < len(groups):
         raise ConfigError(f"groups={groups!r}: give a list of different ones of {', '.join(WALLPAPERS)}")
     index, names = np.arange(count), tuple(groups)

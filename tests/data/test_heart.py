@@ -72,9 +72,9 @@ def test_these_are_the_slices() -> None:
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     for name, value, message in (
-        ("count", 0, "count=0: it must be at least 1"),
-        ("times", 0, "times=0: it must be at least 1"),
-        ("size", 8, "size=8: it must be at least 16"),
+        ("count", 0, "count=0: give a whole number of at least 1"),
+        ("times", 0, "times=0: give a whole number of at least 1"),
+        ("size", 8, "size=8: give a whole number of at least 16"),
         ("noise", -1.0, "noise=-1.0: give a number of at least 0"),
     ):
         options: dict[str, Any] = {"count": 1, name: value}

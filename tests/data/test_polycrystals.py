@@ -99,7 +99,7 @@ def test_rotations_are_spread_evenly() -> None:
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     for name, value in (("count", -1), ("count", 2.5), ("size", 1), ("grains", 0)):
-        with pytest.raises(ConfigError, match=f"{name}={value}: it must be at least"):
+        with pytest.raises(ConfigError, match=f"{name}={value}: give a whole number of at least"):
             polycrystals(**{"count": 1, name: value})
     with pytest.raises(ConfigError, match=r"spread=-1\.0: give an angle"):
         polycrystals(1, spread=-1.0)

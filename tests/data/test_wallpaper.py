@@ -75,8 +75,8 @@ def test_these_are_the_textures() -> None:
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_errors() -> None:
     for name, value, shown in (
-        ("count", -1, "count=-1: it must be at least 0"),
-        ("size", 7, "size=7: it must be at least 8"),
+        ("count", -1, "count=-1: give a whole number of at least 0"),
+        ("size", 7, "size=7: give a whole number of at least 8"),
         ("groups", "p4", "groups='p4': give a list of different ones of p1, p2"),
         ("groups", ["p5"], r"groups=\['p5'\]: give a list"),
         ("groups", ["p4", "p4"], r"groups=\['p4', 'p4'\]: give a list"),
