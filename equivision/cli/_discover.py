@@ -26,8 +26,8 @@ def _parser(command: str) -> TrainingParser:
         "discovery.html, and keeps every training in an SQL database: a search that was stopped goes on, and several "
         "processes may work on one. Halfway, a training is stopped if it is in the weaker half of those that came as "
         "far before it (asynchronous successive halving): who is stopped depends on the order of the trials, and may "
-        "differ in a search that is shared. Scores of candidates that were stopped in most seeds are in brackets, "
-        "below the others.",
+        "differ in a search that is shared. Candidates that then come near to the best one are trained to the end "
+        "after all. Scores of candidates that were stopped in most seeds are in brackets, below the others.",
     )
     add = parser.add_argument
     text = "Separated by commas, as in C1,left-right,C4: C_n, D_n, left-right, up-down, scale, learned, or S_n for "

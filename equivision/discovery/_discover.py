@@ -11,7 +11,7 @@ import torch
 
 from equivision.discovery._candidates import PLANE, Candidate, CandidateLike, candidates_of
 from equivision.discovery._result import Discovery, LearnedScore, containment
-from equivision.discovery._score import drops, interval, scores, stability
+from equivision.discovery._score import contenders, drops, interval, scores, stability
 from equivision.discovery._study import Plan, Trial, search
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError
@@ -59,7 +59,10 @@ def discover(
     At half of the budget, trainings that are in the weaker half are stopped. That is asynchronous: each training is
     compared with those that have come as far before it, so that the first one is never stopped, and who is stopped
     depends on the order of the trials. One process takes them in a fixed order (all candidates of one seed, then those
-    of the next); in a search that several share, others may be stopped.
+    of the next); in a search that several share, others may be stopped. Networks over large groups learn slowly at
+    first, and are stopped too often. So there is a second look: candidates that are, by the seeds in which they came to
+    the end, less than a standard error behind the best of all are trained to the end in all seeds, until no other one
+    comes that near.
 
     Args:
         data: pair of images ``[image, channel, height, width]`` and class numbers ``[image]``, a TensorDataset of both,
@@ -105,8 +108,11 @@ def discover(
     _ = split(images, train_size, 0)
     plan = Plan(tuple(chosen), seeds, budget, train_size, parameters, complexity)
     settings = plan.settings(images)
-    trials = search(plan, images, settings, storage=storage, name=name, device=where, on_trial=on_trial)
     weights = {"invariance": invariance, "complexity": complexity}
+    trials = search(
+        plan, images, settings, storage=storage, name=name, device=where, on_trial=on_trial,
+        contenders=lambda trials: contenders(chosen, trials, **weights),
+    )  # fmt: skip
     return Discovery(
         tuple(scores(chosen, trials, **weights)),
         {move: interval(by_seed.values()) for move, by_seed in drops(trials).items()},

@@ -59,7 +59,8 @@ class CandidateScore:
             symmetry in that seed, plus the mean of the latter over all seeds.
         behind: how far the score lies below the best one, seed by seed.
         finished: in how many seeds it was trained to the end.
-        stopped: in how many it was stopped early, for being weaker than half of what had come as far by then.
+        stopped: in how many it was stopped early, for being weaker than half of what had come as far by then, and not
+            finished later.
         parameters: of its network.
         kept: whether it was trained to the end in more than half of the seeds; the others rank below.
         shown_score: the score in percent; in brackets where it is not kept.
@@ -115,7 +116,54 @@ def scores(
     candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float | int, complexity: float | int
 ) -> list[CandidateScore]:
     """Rows for all candidates that are no learned ones, the best first."""
-    reference = {trial.seed: trial.accuracy for trial in trials if trial.candidate == TRIVIAL.name}
+    reference = _reference(trials)
+    drafts = _drafts(candidates, trials, reference, invariance, complexity)
+    drafts.sort(key=lambda draft: draft.rank, reverse=True)
+    level = statistics.fmean(reference.values())
+    return [draft.row(level, drafts[0].worth) for draft in drafts]
+
+
+def contenders(
+    candidates: Sequence[Candidate], trials: Sequence[Trial], *, invariance: float | int, complexity: float | int
+) -> list[tuple[str, int]]:
+    """Stopped trainings, as (candidate, seed), that may hold the best candidate and are to be finished.
+
+    Those of candidates that are, by the seeds in which they came to the end, less than one standard error behind the
+    best of these. What was stopped in every seed is none of them. The error comes from what all candidates vary by
+    from seed to seed, as each has few seeds.
+    """
+    reference = _reference(trials)
+    drafts = [one for one in _drafts(candidates, trials, reference, invariance, complexity) if one.finished]
+    best = max(drafts, key=lambda draft: draft.mean)
+    spread = _spread(drafts, reference)
+    wanted: list[tuple[str, int]] = []
+    for draft in drafts:
+        error = spread * math.sqrt(1 / len(draft.counted) + 1 / len(best.counted))
+        if draft is best or draft.mean + error > best.mean:
+            wanted += [(draft.candidate.name, trial.seed) for trial in draft.trials if not trial.finished]
+    return sorted(wanted, key=lambda key: key[1])
+
+
+def _reference(trials: Sequence[Trial]) -> dict[int, float]:
+    """Accuracy of the network without symmetry, by seed."""
+    return {trial.seed: trial.accuracy for trial in trials if trial.candidate == TRIVIAL.name}
+
+
+def _spread(drafts: Sequence["_Draft"], reference: Mapping[int, float]) -> float:
+    """Standard deviation of the worth over seeds, of all candidates together; else of the accuracy without symmetry."""
+    several = [one for one in drafts if one.finished > 1 and one.candidate != TRIVIAL]
+    if several:
+        return math.sqrt(statistics.fmean([statistics.variance(one.worth.values()) for one in several]))
+    return statistics.stdev(reference.values()) if len(reference) > 1 else 0.0
+
+
+def _drafts(
+    candidates: Sequence[Candidate],
+    trials: Sequence[Trial],
+    reference: Mapping[int, float],
+    invariance: float | int,
+    complexity: float | int,
+) -> list["_Draft"]:
     by_move, drafts = drops(trials), []
     for one in candidates:
         own = [trial for trial in trials if trial.candidate == one.name and trial.seed in reference]
@@ -129,9 +177,7 @@ def scores(
             for trial in counted
         }
         drafts.append(_Draft(one, own, counted, interval(drop.values()), worth))
-    drafts.sort(key=lambda draft: draft.rank, reverse=True)
-    level = statistics.fmean(reference.values())
-    return [draft.row(level, drafts[0].worth) for draft in drafts]
+    return drafts
 
 
 @dataclass(frozen=True)
@@ -149,15 +195,18 @@ class _Draft:
         return sum(trial.finished for trial in self.trials)
 
     @property
+    def mean(self) -> float:
+        return statistics.fmean(self.worth.values())
+
+    @property
     def rank(self) -> tuple[bool, float]:
-        return 2 * self.finished > len(self.trials), statistics.fmean(self.worth.values())
+        return 2 * self.finished > len(self.trials), self.mean
 
     def row(self, level: float, best: Mapping[int, float]) -> CandidateScore:
         shared = [best[seed] - worth for seed, worth in self.worth.items() if seed in best]
-        mean = statistics.fmean(self.worth.values())
         return CandidateScore(
             self.candidate.name, self.candidate.order, interval(trial.accuracy for trial in self.counted), self.drop,
-            level + mean, interval(shared or [statistics.fmean(best.values()) - mean]), self.finished,
+            level + self.mean, interval(shared or [statistics.fmean(best.values()) - self.mean]), self.finished,
             len(self.trials) - self.finished, self.trials[0].parameters,
         )  # fmt: skip
 

@@ -27,7 +27,7 @@ except ImportError:  # Windows
 #: large groups are behind.
 _RUNGS = (0.5, 1.0)
 _HEARTBEAT, _GRACE = 5, 20  # seconds
-_PLANNED, _DESCRIPTIONS = "planned", "descriptions"
+_PLANNED, _DESCRIPTIONS, _TO_THE_END = "planned", "descriptions", "to_the_end"
 _PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds before a storage that cannot be opened is tried again
 
 
@@ -90,8 +90,12 @@ class Plan:
 def search(
     plan: Plan, data: Labelled, settings: dict[str, Any], *, storage: str | Path | None, name: str,
     device: torch.device, on_trial: Callable[[Trial], None] | None = None,
+    contenders: Callable[[list[Trial]], list[tuple[str, int]]] = lambda _: [],
 ) -> list[Trial]:  # fmt: skip
     """Run what is missing of a study, beside other processes, and return all of its trials.
+
+    ``contenders`` says, when all is done, which of the trainings that were stopped are to be finished after all; it is
+    asked again until there are none.
 
     Raises:
         MissingExtraError: Optuna is not installed.
@@ -110,8 +114,13 @@ def search(
             while _work_is_left(optuna, study):
                 study.optimize(worker, n_trials=1)
             with _alone(storage):
-                if not _enqueue_missing(study, plan):  # what another process has given up
-                    return _trials(optuna, study)
+                if _enqueue_missing(study, plan):  # what another process has given up
+                    continue
+                trials = _trials(study)
+                wanted = contenders(trials)
+                if not wanted:
+                    return trials
+                _enqueue(study, plan, wanted, to_the_end=True)
     finally:
         optuna.logging.set_verbosity(before)
 
@@ -146,12 +155,24 @@ def _enqueue_missing(study: Any, plan: Plan) -> int:
         for trial in study.get_trials(deepcopy=False)
         if trial.user_attrs.get(_PLANNED) and trial.state.name != "FAIL"
     }
-    numbered = enumerate((one.name, seed) for seed in range(plan.seeds) for one in plan.candidates)
-    missing = [(number, key) for number, key in numbered if key not in present]
-    for number, (candidate, seed) in missing:
-        attributes = {_PLANNED: True, "candidate": candidate, "seed": seed}
-        study.enqueue_trial({"number": number}, user_attrs=attributes)
+    every = [(one.name, seed) for seed in range(plan.seeds) for one in plan.candidates]
+    missing = [key for key in every if key not in present]
+    _enqueue(study, plan, missing)
     return len(missing)
+
+
+def _enqueue(study: Any, plan: Plan, keys: list[tuple[str, int]], *, to_the_end: bool = False) -> None:
+    """Enqueue trials of candidates and seeds, of which those that go to the end are not stopped at half."""
+    place = {one.name: i for i, one in enumerate(plan.candidates)}
+    for candidate, seed in keys:
+        attributes = {_PLANNED: True, "candidate": candidate, "seed": seed, _TO_THE_END: to_the_end}
+        study.enqueue_trial({"number": seed * len(place) + place[candidate]}, user_attrs=attributes)
+
+
+def _task(trial: Any) -> tuple[str, int, bool]:
+    """What a planned trial is to train."""
+    given = trial.user_attrs
+    return given["candidate"], given["seed"], given.get(_TO_THE_END, False)  # none in storages of earlier versions
 
 
 @contextmanager
@@ -253,11 +274,13 @@ class _Worker:
         _ = trial.suggest_int("number", 0, self.plan.seeds * len(self.plan.candidates) - 1)
         if not trial.user_attrs.get(_PLANNED):  # another process took the last one
             raise self.optuna.TrialPruned
-        name, seed = trial.user_attrs["candidate"], trial.user_attrs["seed"]
-        if self._is_done_elsewhere(trial, name, seed):
+        name, seed, to_the_end = _task(trial)
+        if self._is_done_elsewhere(trial):
             trial.set_user_attr(_PLANNED, False)
             raise self.optuna.TrialPruned
-        found = self._run(next(one for one in self.plan.candidates if one.name == name), seed, trial)
+        one = next(one for one in self.plan.candidates if one.name == name)
+        stops = one != TRIVIAL and not one.learns and not to_the_end
+        found = self._run(one, seed, trial, stops)
         trial.set_user_attr("result", vars(found))
         if self.on_trial is not None:
             self.on_trial(found)
@@ -265,7 +288,7 @@ class _Worker:
             raise self.optuna.TrialPruned
         return found.accuracy
 
-    def _is_done_elsewhere(self, trial: Any, name: str, seed: int) -> bool:
+    def _is_done_elsewhere(self, trial: Any) -> bool:
         """Whether this was enqueued twice, and the other one is done or was begun before."""
         every = trial.study.get_trials(deepcopy=False)
         begun = {other.number: (other.datetime_start, other.number) for other in every if other.datetime_start}
@@ -273,11 +296,10 @@ class _Worker:
             other.state.is_finished() or begun[other.number] < begun[trial.number]
             for other in every
             if other.number != trial.number and other.number in begun and other.state.name != "FAIL"
-            and other.user_attrs.get(_PLANNED)
-            and (other.user_attrs["candidate"], other.user_attrs["seed"]) == (name, seed)
+            and other.user_attrs.get(_PLANNED) and _task(other) == _task(trial)
         )  # fmt: skip
 
-    def _run(self, one: Candidate, seed: int, trial: Any) -> Trial:
+    def _run(self, one: Candidate, seed: int, trial: Any, stops: bool) -> Trial:
         plan, start = self.plan, time.perf_counter()
         training = Training(
             one, split(self.data, plan.train_size, seed), parameters=plan.parameters, steps=plan.steps, seed=seed,
@@ -287,7 +309,7 @@ class _Worker:
         for steps in training.run(plan.rungs):
             accuracy = training.accuracy()
             trial.report(accuracy - plan.complexity * one.bits, steps)
-            if one != TRIVIAL and not one.learns and steps < plan.steps and trial.should_prune():
+            if stops and steps < plan.steps and trial.should_prune():
                 break
         after = training.accuracies(plan.moves()) if one == TRIVIAL else {}
         coverage = [(layer.coverage, layer.reflection_probability) for layer in partial_layers(training.network)]
@@ -297,11 +319,13 @@ class _Worker:
         )  # fmt: skip
 
 
-def _trials(optuna: Any, study: Any) -> list[Trial]:
-    """The results of all planned trials, the first of each candidate and seed."""
+def _trials(study: Any) -> list[Trial]:
+    """The results of all planned trials, one of each candidate and seed: the first, or the first that was finished."""
     found: dict[tuple[str, int], Trial] = {}
     for trial in study.get_trials(deepcopy=False):
         result = trial.user_attrs.get("result")
         if trial.user_attrs.get(_PLANNED) and result is not None:
-            found.setdefault((result["candidate"], result["seed"]), Trial(**result))
+            new, key = Trial(**result), (result["candidate"], result["seed"])
+            if key not in found or (new.finished and not found[key].finished):
+                found[key] = new
     return list(found.values())

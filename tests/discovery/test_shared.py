@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from equivision.discovery import Trial, _study
+from equivision.discovery import Trial, _discover, _study
 from equivision.errors import ConfigError
 from tests.discovery.test_discover import search
 
@@ -103,3 +103,28 @@ def test_a_storage_that_others_are_making_is_tried_again(tmp_path: Path, monkeyp
         with pytest.raises(ConfigError, match=r"study.db' cannot be opened"):
             search(storage=tmp_path / "study.db", seeds=1)
         assert len(attempts) == tried
+
+
+def test_a_second_look_trains_to_the_end_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that may be stopped is stopped; then, in another process, one of them is asked for after all."""
+    optuna = pytest.importorskip("optuna")
+    monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda _: True)
+    wanted: list[tuple[str, int]] = []
+
+    def still_wanted(candidates: object, trials: list[Trial], **_: float) -> list[tuple[str, int]]:
+        done = {(trial.candidate, trial.seed) for trial in trials if trial.finished}
+        return [key for key in wanted if key not in done]
+
+    monkeypatch.setattr(_discover, "contenders", still_wanted)
+    first = search(storage=tmp_path / "study.db")
+    assert {trial.candidate for trial in first.trials if trial.finished} == {"C1"}
+    wanted.append(("C4", 1))
+    seen: list[Trial] = []
+    again = search(storage=tmp_path / "study.db", on_trial=seen.append)
+    assert [(trial.candidate, trial.seed, trial.steps) for trial in seen] == [("C4", 1, 6)]
+    assert len(again.trials) == len(first.trials) == 6
+    assert {(row.name, row.finished, row.stopped) for row in again.rows} == {
+        ("C1", 2, 0), ("C4", 1, 1), ("D1 left-right", 0, 2),
+    }  # fmt: skip
+    assert search(storage=tmp_path / "study.db", on_trial=seen.append).trials == again.trials
+    assert len(seen) == 1
