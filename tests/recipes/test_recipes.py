@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from PIL import Image
 
 from equivision.cli import main
+from equivision.data import _datamodules_files, read_parquet
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
@@ -27,6 +29,22 @@ def _environment_as_it_was() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+_READ: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _a_file_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of one file for all recipes: decoding takes longer than the steps."""
+
+    def read(path: Path, **options: Any) -> Any:
+        key = f"{path} {sorted(options.items())}"
+        if key not in _READ:
+            _READ[key] = read_parquet(path, **options)
+        return _READ[key]
+
+    monkeypatch.setattr(_datamodules_files, "read_parquet", read)
 
 
 def parameters() -> list[object]:
