@@ -109,7 +109,7 @@ def _check_told_apart(kind: str, group: PlanarGroup, poses: PlanarGroup, classes
     """No two classes are the same pictures: p s is of the class of p where s leaves the upright shape as it is."""
     class_of = {pose: number for number, one in enumerate(classes) for pose in one}
     for s in range(poses.order):
-        if _leaves(kind, poses.matrix(s)) and any(class_of[poses.product(p, s)] != class_of[p] for p in class_of):
+        if leaves_alone(kind, poses.matrix(s)) and any(class_of[poses.product(p, s)] != class_of[p] for p in class_of):
             raise ConfigError(
                 f"kinds hold {kind!r}, which looks the same after the element {poses.element_name(s)!r} of "
                 f"within={poses.name}, but with group={group.name} its poses before and after are two classes, of the "
@@ -117,7 +117,7 @@ def _check_told_apart(kind: str, group: PlanarGroup, poses: PlanarGroup, classes
             )
 
 
-def _leaves(kind: str, matrix: np.ndarray) -> bool:
+def leaves_alone(kind: str, matrix: np.ndarray) -> bool:
     """Whether an upright shape looks the same after a matrix."""
     turned, mirrored = kind == "step" or kind.startswith("double "), kind in BARS
     kept = [np.eye(2), *([_HALF_TURN] if turned else []), *([_MIRROR] if mirrored else [])]

@@ -120,14 +120,6 @@ def plane_plans(
     ]
 
 
-def filter_layout(
-    in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
-) -> FilterLayout:
-    """The layout of the weights; arguments as in :func:`equivision.filters.kernel_basis`."""
-    plans = plane_plans(in_rep, out_rep, kernel_size, profile, cutoff)
-    return layout_of(in_rep, out_rep, plans, (kernel_size, kernel_size))
-
-
 def layout_of(
     in_rep: Representation, out_rep: Representation, plans: Sequence[Sequence[Plan]], taps: tuple[int, ...]
 ) -> FilterLayout:
@@ -144,15 +136,8 @@ def layout_of(
     return FilterLayout(tuple(parts), len(counts), taps, (out.order is not None, into.order is not None))
 
 
-def filter_tables(
-    in_rep: Representation, out_rep: Representation, kernel_size: int, profile: Profile, cutoff: float
-) -> list[Tables]:
-    """The arrays of all plans as tensors, in float64 or as whole numbers; last, where sorted channels go."""
-    return tables_of(in_rep, out_rep, plane_plans(in_rep, out_rep, kernel_size, profile, cutoff))
-
-
 def tables_of(in_rep: Representation, out_rep: Representation, plans: Sequence[Sequence[Plan]]) -> list[Tables]:
-    """The same for any plans."""
+    """The arrays of all plans as tensors, in float64 or as whole numbers; last, where sorted channels go."""
     tables = [tuple(torch.from_numpy(array.copy()) for array in plan[1:]) for row in plans for plan in row]
     orders = (fields_of(out_rep).order or (), fields_of(in_rep).order or ())
     return [*tables, tuple(torch.tensor(order, dtype=torch.int64) for order in orders)]
@@ -183,13 +168,14 @@ def steerable_filters(
     >>> steerable_filters(torch.randn(2 * 2 * 64), rho, rho, 3).shape
     torch.Size([16, 16, 3, 3])
     """
-    layout = filter_layout(in_rep, out_rep, kernel_size, profile, cutoff)
+    plans = plane_plans(in_rep, out_rep, kernel_size, profile, cutoff)
+    layout = layout_of(in_rep, out_rep, plans, (kernel_size, kernel_size))
     if weight.shape != (sum(layout.sizes),):
         raise ShapeError(
             f"weight has shape {tuple(weight.shape)}: these representations need {sum(layout.sizes)} weights"
         )
-    tables = filter_tables(in_rep, out_rep, kernel_size, profile, cutoff)
-    return expand_filters(weight, layout, [tuple(one.to(weight.device) for one in table) for table in tables])
+    tables = [tuple(one.to(weight.device) for one in table) for table in tables_of(in_rep, out_rep, plans)]
+    return expand_filters(weight, layout, tables)
 
 
 def expand_filters(weight: Tensor, layout: FilterLayout, tables: Sequence[Tables]) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 import equivision as ev
 from equivision.data import oriented_shapes
+from equivision.data._oriented import leaves_alone
 
 LABELS = (12, 30, 72, 172, 410, 980)
 TEST_IMAGES, STEPS, BATCH, RATE = 1000, 160, 32, 0.01
@@ -51,14 +52,8 @@ class Run(runs.QueuedRun):
 def orbit(group: str, bars: str) -> int:
     """How many different views of a bar there are: the order of the group by that of what leaves a bar as it is."""
     poses = ev.groups.planar(group)
-    still = [g for g in range(poses.order) if looks_the_same(poses.matrix(g).round(9).tolist(), bars)]
+    still = [g for g in range(poses.order) if leaves_alone(BARS[bars][0], poses.matrix(g))]
     return poses.order // len(still)
-
-
-def looks_the_same(matrix: list[list[float]], bars: str) -> bool:
-    """Whether an upright bar, which is its own mirror image left for right, is left as it is."""
-    (a, b), (c, d) = matrix
-    return b == c == 0 and abs(a) == 1 and (d == 1 or (d == -1 and bars == "double"))
 
 
 def bars_in_poses(run: Run, count: int, seed: int) -> Labelled:

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 import equivision.nn as evnn
+from equivision.functional import act
 from equivision.groups import SpatialGroup, cyclic, dihedral
 from equivision.nn._base import Guarantee
+from equivision.reps import Representation
 from equivision.testing import random_input, randomize_
 
 C1, C2, C4, D1, D2, D4 = GROUPS = (cyclic(1), cyclic(2), cyclic(4), dihedral(1), dihedral(2), dihedral(4))
@@ -33,7 +35,7 @@ class Case:
         keeps_channels_last: whether the memory format survives.
         repr_builds: whether the repr builds the layer (torch's own do not promise it).
         shapes: of the inputs, without the batch, where they are no maps on the plane, in space or on the group.
-        guarantee: what the layer states; more than the group of the row may be "approximate" only.
+        guarantee: what its class states; "approximate" where it is so beyond the group of the row, as in scale.
         freezes: whether :func:`equivision.freeze` takes it.
     """
 
@@ -71,6 +73,11 @@ class Case:
         of = self.group if isinstance(layer, evnn.Induce) else getattr(layer, "group", self.group)
         group = of if self.on_group else None
         return [random_input(self.channels, size, group) for size in self.sizes]
+
+
+def moved_by(x: Tensor, g: int, group: SpatialGroup, rep: Representation) -> Tensor:
+    """The action on channels that carry a representation."""
+    return act(x, g, group, rep)
 
 
 def fitting_sizes(kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[tuple[int, int], ...]:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from equivision import gauge, permutation, scale
 from equivision.filters import HermiteBasis
 from equivision.functional import act
-from equivision.groups import PlanarGroup, cyclic, special_orthogonal
+from equivision.groups import PlanarGroup, special_orthogonal
 from equivision.reps import parse, restricted
-from tests.contract._case import C4, D4, GROUPS, Case
+from tests.contract._case import C4, D4, GROUPS, Case, moved_by
 
 #: A set of four members is permuted as D4 permutes the corners of a square; all of S4: tests/permutation.
 CORNERS = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
@@ -86,11 +86,10 @@ def _scales() -> Iterator[Case]:
         )
         for make, shapes in rows:
             kind = make.func.__name__
-            lifts = group if kind != "ScaleSpaceLift" else cyclic(1)
             yield Case(
                 f"{kind}-{group}", make, group, None, shapes=shapes, act_in=partial(_slots, group=group),
-                act_out=partial(_slots if lifts == group else _spaces, group=group), freezes=kind == "ScalePool",
-                guarantee="exact" if kind == "ScalePool" else "approximate",
+                act_out=partial(_spaces if kind == "ScaleSpaceLift" else _slots, group=group),
+                freezes=kind == "ScalePool", guarantee="exact" if kind == "ScalePool" else "approximate",
             )  # fmt: skip
 
 
@@ -117,7 +116,7 @@ def _frames() -> Iterator[Case]:
     """Pictures with their fields, in the same frame everywhere; other frames: tests/gauge."""
     fields = parse(FIELDS, special_orthogonal())
     frame = torch.zeros(7, 7, dtype=torch.float64)
-    moved = partial(_fields, rep=restricted(fields, C4))
+    moved = partial(moved_by, group=C4, rep=restricted(fields, C4))
     conv = partial(gauge.GaugeConv2d, fields, fields, 3, padding=1)
     yield Case(
         "GaugeConv2d", lambda: InFrames(conv(), frame), C4, None, shapes=((fields.size, 7, 7),), act_in=moved,
@@ -131,10 +130,6 @@ def _frames() -> Iterator[Case]:
         "GaugeConv", lambda: InFrames(gauge.GaugeConv(fields, fields), _rings()), C4, None,
         shapes=((fields.size, 24, 1),), act_in=_around, act_out=_around, repr_builds=False, freezes=False,
     )  # fmt: skip
-
-
-def _fields(x: Tensor, g: int, rep: Any) -> Tensor:
-    return act(x, g, C4, rep)
 
 
 def _rings() -> gauge.Stencil:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 import equivision.nn as evnn
 from equivision import volume
 from equivision.functional import act
 from equivision.groups import PointGroup, full_octahedral, inclusion, octahedral, point_group
 from equivision.reps import Representation, quotient, restricted
-from tests.contract._case import Case
+from tests.contract._case import Case, moved_by
 
 O, OH, G422, G222, MM2 = octahedral(), full_octahedral(), point_group("422"), point_group("222"), point_group("mm2")
 BOTH = ((3, 3, 3), (4, 4, 4))
@@ -93,13 +93,9 @@ def _spherical() -> Iterator[Case]:
         for make, into, out in rows:
             yield _row(
                 f"{make.func.__name__}-{group}", make, group, ((3, 3, 3),), on_group=False, channels=into.size,
-                act_in=partial(_moved, group=group, rep=restricted(into, group)),
-                act_out=partial(_moved, group=group, rep=restricted(out, group)),
+                act_in=partial(moved_by, group=group, rep=restricted(into, group)),
+                act_out=partial(moved_by, group=group, rep=restricted(out, group)),
             )  # fmt: skip
-
-
-def _moved(x: Tensor, g: int, group: PointGroup, rep: Representation) -> Tensor:
-    return act(x, g, group, rep)
 
 
 def volumes() -> Iterator[Case]:
