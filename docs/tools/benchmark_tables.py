@@ -31,6 +31,12 @@ def ms(measured: Found, name: str) -> float:
     return measured["contestants"][name]["median_ms"]
 
 
+def in_rounds(measured: Found, name: str, other: str) -> float:
+    """Ratio of two contestants in the same rounds, which a machine that drifts does not move as it does the medians."""
+    contestants = measured["contestants"]
+    return contestants[name]["ratio"] / contestants[other]["ratio"]
+
+
 def against(measured: Found, name: str, other: str) -> str:
     """Times of two contestants and their ratio."""
     own, plain = ms(measured, name), ms(measured, other)
@@ -219,7 +225,7 @@ def volume(found: Found) -> str:
         if measured["kind"] == "forward":
             pair = (measured, results[f"{measured['layer']}, forward and backward"])
             plain = " / ".join(f"{ms(one, 'Conv3d'):.1f}" for one in pair)
-            ratios = " / ".join(f"{one['contestants']['GroupConv3d']['ratio']:.2f}" for one in pair)
+            ratios = " / ".join(f"{in_rounds(one, 'GroupConv3d', 'Conv3d'):.2f}" for one in pair)
             lines.append((measured["layer"], str(measured["width"]), f"{plain} ms", ratios))
     return f"{rows(('layer', 'channels', 'Conv3d', 'GroupConv3d'), lines)}\n\n{machine(found)}"
 
@@ -229,7 +235,7 @@ def slower(found: Found, own: Iterable[str], others: Iterable[str]) -> str:
     pairs, lost, compared = list(zip(own, others, strict=True)), [], 0
     for title, measured in found["results"].items():
         there = [pair for pair in pairs if measured["contestants"].keys() >= set(pair)]
-        ratios = {pair: ms(measured, pair[0]) / ms(measured, pair[1]) for pair in there}
+        ratios = {(own, other): in_rounds(measured, own, other) for own, other in there}
         compared += len(ratios)
         if longer := [f"{name} {ratio:.2f} × {other}" for (name, other), ratio in ratios.items() if ratio > MARGIN]:
             lost.append((len(longer), f"- {title}: {', '.join(longer)}"))

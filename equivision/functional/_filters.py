@@ -110,9 +110,12 @@ def default_sampling(group: SpatialGroup, weight: Tensor, given: Tensor | None) 
 
 def _moved_copies(weight: Tensor, table: Tensor, axis: int) -> Tensor:
     """``[A, B, entries]`` with a new axis 1 or 2: every group element's permutation of the entries."""
-    kernels, order = weight.unsqueeze(axis), table if axis == 2 else table.unsqueeze(1)
-    shape = torch.broadcast_shapes(kernels.shape, order.shape)
-    return kernels.expand(shape).gather(3, order.expand(shape))  # far faster than index_select along the last axis
+    first, second = weight.shape[:2]
+    elements, entries = table.shape
+    # sizes by hand: broadcast_shapes takes as long as the gather; which is far faster than index_select along the last
+    shape = (first, elements, second, entries) if axis == 1 else (first, second, elements, entries)
+    moves = table.unsqueeze(1) if axis == 1 else table
+    return weight.unsqueeze(axis).expand(shape).gather(3, moves.expand(shape))
 
 
 def _moved_copies_last(weight: Tensor, table: Tensor) -> Tensor:
