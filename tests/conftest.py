@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import jaxtyping
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+#: Of the cases of a test function, one in so many is run with annotations checked, which takes twice as long.
+SAMPLE = 8
 THREADS = int(os.environ.get("EQUIVISION_TEST_THREADS", "1"))
 torch.set_num_threads(THREADS)
 
@@ -22,7 +25,31 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"torch {torch.__version__}, {THREADS} thread(s); annotations checked at run time: {hook}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases",
+        choices=("all", "sample", "others"),
+        default="all",
+        help=f"of every test function the first case and each {SAMPLE}th after it, or the cases that this leaves out",
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after -m, so that both parts are parts of the same whole
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _skip_compile(config, items)
+    if (cases := config.getoption("cases")) == "all":
+        return
+    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    met: Counter[str] = Counter()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        parts[met[function] % SAMPLE == 0].append(item)
+        met[function] += 1
+    items[:] = parts[cases == "sample"]
+    config.hook.pytest_deselected(items=parts[cases != "sample"])
+
+
+def _skip_compile(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not _shapes_are_checked(config):
         return
     skip = pytest.mark.skip(reason="torch.compile does not go through --jaxtyping-packages; run these without it")

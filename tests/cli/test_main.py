@@ -22,11 +22,22 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"equivision {equivision.__version__}\n"
 
 
-def test_models_are_listed_with_their_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_are_listed_and_none_is_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(equivision.models, "create_model", None)
     assert main(["models"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in equivision.list_models())
-    assert "24,810 parameters" in text
+    assert all(f"\n{name} " in f"\n{text}" for name in equivision.list_models())
+
+
+def test_models_that_are_named_are_built_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "p4cnn", "z2cnn"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == ["p4cnn", "z2cnn"]
+    assert "24,810 parameters" in lines[0]
+    assert main(["models", "p5cnn"]) == 2
+    assert "model 'p5cnn' is not known: choose one of" in capsys.readouterr().err
 
 
 def test_unknown_commands_are_named_and_corrected(capsys: pytest.CaptureFixture[str]) -> None:
