@@ -40,7 +40,7 @@ types: $(VENV)/installed
 contracts: $(VENV)/installed
 	$(BIN)/lint-imports --no-cache
 
-# Shapes and types of every annotation are checked while a sample of the cases of each test runs: it doubles their time.
+# Shapes and types of every annotation are checked while a sample of the cases runs (tests/conftest.py): it doubles their time.
 unit: $(VENV)/installed
 	$(BIN)/pytest -n $(WORKERS) -m "not compile" --ignore=tests/docs --cases sample \
 		--jaxtyping-packages=equivision,beartype.beartype tests

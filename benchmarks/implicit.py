@@ -34,11 +34,11 @@ def implicit_step(net: nn.Module, images: torch.Tensor, *, eighths: bool = False
     return run
 
 
-def measure_training(width: int, rounds: int) -> Measured:
+def measure_training(width: int, rounds: int, batch: int) -> Measured:
     """Steps of the same network with and without the loss."""
     keep_freed_memory()
     nets = [ev.create_model("ien_cnn", width=width) for _ in range(4)]
-    x = torch.rand(BATCH, 1, SIZE, SIZE)
+    x = torch.rand(batch, 1, SIZE, SIZE)
     contestants = {
         "plain step": train_step(nets[0], x),
         "augmentation": train_step(nets[1], torch.cat([x, x])),
@@ -48,11 +48,11 @@ def measure_training(width: int, rounds: int) -> Measured:
     return summary(interleave(contestants, rounds=rounds), baseline="plain step")
 
 
-def measure_inference(rounds: int) -> Measured:
+def measure_inference(rounds: int, batch: int) -> Measured:
     """Forward passes of networks with as many feature groups, of one size and of several."""
     keep_freed_memory()
     nets = {kind: ev.create_model("ien_cnn", width=width, feature_groups=kind).eval() for kind, width in KINDS.items()}
-    x = torch.rand(BATCH, 1, SIZE, SIZE)
+    x = torch.rand(batch, 1, SIZE, SIZE)
     found = summary(interleave({kind: forward(net, x) for kind, net in nets.items()}, rounds=rounds), baseline="4")
     macs = {kind: ev.cost(net, (1, SIZE, SIZE)).macs for kind, net in nets.items()}
     parameters = {kind: sum(p.numel() for p in net.parameters()) for kind, net in nets.items()}
@@ -61,13 +61,13 @@ def measure_inference(rounds: int) -> Measured:
 
 def parts(quick: bool) -> dict[str, Part]:
     """Training at a quarter, half and all of the study's width, and inference."""
-    rounds = 2 if quick else 15
+    rounds, batch = (2, 2) if quick else (15, BATCH)
     widths = (8,) if quick else (8, 16, 32)
     training = {
-        f"training-{width}": lambda width=width: {f"training, width {width}": measure_training(width, rounds)}
+        f"training-{width}": lambda width=width: {f"training, width {width}": measure_training(width, rounds, batch)}
         for width in widths
     }
-    return {**training, "inference": lambda: {"inference": measure_inference(rounds)}}
+    return {**training, "inference": lambda: {"inference": measure_inference(rounds, batch)}}
 
 
 def main() -> None:

@@ -4,14 +4,18 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
 
+HERE = Path(__file__).parent
 #: Of the cases of a test function, one in so many is run with annotations checked, which takes twice as long.
 SAMPLE = 8
+#: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
+NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
 THREADS = int(os.environ.get("EQUIVISION_TEST_THREADS", "1"))
 torch.set_num_threads(THREADS)
 
@@ -30,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cases",
         choices=("all", "sample", "others"),
         default="all",
-        help=f"of every test function the first case and each {SAMPLE}th after it, or the cases that this leaves out",
+        help=f"of every test function the first case and each {SAMPLE}th after it, or the cases that this leaves out; "
+        f"none of those in {', '.join(NOT_SAMPLED)}",
     )
 
 
@@ -43,7 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     met: Counter[str] = Counter()
     for item in items:
         function = item.nodeid.partition("[")[0]
-        parts[met[function] % SAMPLE == 0].append(item)
+        sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and met[function] % SAMPLE == 0
+        parts[sampled].append(item)
         met[function] += 1
     items[:] = parts[cases == "sample"]
     config.hook.pytest_deselected(items=parts[cases != "sample"])

@@ -462,6 +462,8 @@ CASES: tuple[Case, ...] = (
     *_torch_layers(),
 )
 REPRESENTATIVES: tuple[Case, ...] = tuple(case for case in CASES if case.representative)
+#: Each layer and each of its options over one group: the same is traced over the others.
+TRACED: tuple[Case, ...] = tuple({case.name.replace(f"-{case.group}", ""): case for case in REPRESENTATIVES}.values())
 NAMES: dict[str, object] = {
     **{
         name: value

@@ -9,12 +9,12 @@ from torch import nn
 import equivision.nn as evnn
 from equivision.groups import dihedral
 from equivision.testing import assert_compiles, random_input, randomize_
-from tests.contract._layers import REPRESENTATIVES, Case
+from tests.contract._layers import TRACED, Case
 
 pytestmark = pytest.mark.compile
 
 
-@pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
+@pytest.mark.parametrize("case", TRACED, ids=str)
 def test_compile(case: Case) -> None:
     assert_compiles(case.layer(), case.inputs()[0], backend="aot_eager")
 

@@ -3,9 +3,9 @@
 import pytest
 
 from equivision.testing import assert_exports
-from tests.contract._layers import REPRESENTATIVES, Case
+from tests.contract._layers import TRACED, Case
 
 
-@pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
+@pytest.mark.parametrize("case", TRACED, ids=str)
 def test_export(case: Case) -> None:
     assert_exports(case.layer(), case.inputs()[0])

@@ -88,7 +88,7 @@ def cures(message: str) -> list[tuple[str, int]]:
     ]
 
 
-@pytest.mark.parametrize("group", [cyclic(4), dihedral(1)], ids=str)
+@pytest.mark.parametrize("group", [dihedral(1), cyclic(4)], ids=str)
 def test_the_cures_that_the_message_names_are_exact(group: PlanarGroup) -> None:
     named = set()
     for n, k, s, p, d in product((6, 7, 8), (2, 3), (2, 3, 4), (0, 1), (1, 2)):

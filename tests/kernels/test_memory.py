@@ -13,19 +13,19 @@ pytest.importorskip("numba")
 #: group, kernel, fields in and out, pixels of a side, images: few and many weights for what there is in pixels
 LAYERS = (
     ("D4", 3, (16, 16), 28, 16),
-    ("D4", 3, (64, 64), 14, 16),
+    ("D4", 3, (64, 64), 14, 8),
     ("D4", 3, (8, 64), 28, 16),
     ("D4", 3, (16, 16), 112, 2),
-    ("D4", 5, (32, 32), 14, 16),
+    ("D4", 5, (32, 32), 14, 8),
     ("D4", 1, (64, 64), 14, 16),
-    ("C4", 3, (64, 64), 28, 8),
-    ("C2", 3, (128, 128), 28, 4),
+    ("C4", 3, (64, 64), 28, 4),
+    ("C2", 3, (128, 128), 28, 2),
 )
 CAN_MEASURE = Path("/proc/self/clear_refs").exists() and os.access("/proc/self/clear_refs", os.W_OK)
 
 
 @pytest.mark.skipif(not CAN_MEASURE, reason="needs /proc/self/clear_refs of Linux")
-@pytest.mark.parametrize(("threads", "layers"), [(2, LAYERS), (8, LAYERS[1:3])], ids=["2 threads", "8 threads"])
+@pytest.mark.parametrize(("threads", "layers"), [(2, LAYERS), (8, LAYERS[1:2])], ids=["2 threads", "8 threads"])
 def test_peak_memory(threads: int, layers: tuple) -> None:
     both = ((False, False), (True, True), (True, False))  # backward, channels last
     cases = [(*layer, *both[i % 2 if forward else 2]) for i, layer in enumerate(layers) for forward in (True, False)]
