@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.audit._angles import EVERY_7_5_DEGREES
 from equivision.audit._layers import ElementMeasurement
 from equivision.audit._masks import UNKNOWN, Masks
@@ -172,5 +173,4 @@ def check_angles(angles: Sequence[float | int] | None, group: SpatialGroup) -> t
 def check_counts(**options: tuple[int, int]) -> None:
     """Every option, given as (value, least), is a whole number of at least that."""
     for option, (value, least) in options.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{option}={value!r}: give a whole number of at least {least}")
+        check_count(option, value, least)

@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.canonical._canonicalizer import energy_group
 from equivision.canonical._energy import evaluate
 from equivision.canonical._frame import maximisers
 from equivision.canonical._orbit import Orbit, Output, Sampling, check_choice
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee
 
 Images = Float[Tensor, "batch channel height width"]
 

@@ -5,12 +5,13 @@ from typing import Any, Protocol, cast
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_positive
 from equivision.canonical._energy import evaluate
 from equivision.canonical._frame import Frame, find_frame
 from equivision.canonical._orbit import Orbit, Output, Sampling, blend, check_choice
 from equivision.errors import ConfigError, GroupMismatchError
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import Guarantee, check_positive
+from equivision.nn._base import Guarantee
 
 Images = Float[Tensor, "batch channel height width"]
 

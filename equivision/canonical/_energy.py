@@ -4,11 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.canonical._orbit import Orbit, Sampling
 from equivision.errors import ConfigError, ShapeError
 from equivision.groups import PlanarGroup, planar
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, LiftConv2d
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee
 
 
 def kind_of(found: object) -> str:

@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count, check_positive
 from equivision.canonical._energy import evaluate
 from equivision.canonical._orbit import Output, Sampling, check_choice
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import rotate
 from equivision.functional._checks import check_floating
 from equivision.nn import BlurPool2d, FieldBatchNorm2d, NormReLU, SteerableConv2d
-from equivision.nn._base import Guarantee, check_count, check_positive
+from equivision.nn._base import Guarantee
 
 Images = Float[Tensor, "batch channel height width"]
 

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.continuous._elements import Elements, check_scales, grid_elements, pull_back, relative
 from equivision.continuous._siren import Siren, working_dtype
 from equivision.continuous._taps import Taps, inside_disk
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import check_dtypes
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee
 
 
 class ContinuousConv(nn.Module):

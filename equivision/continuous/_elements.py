@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 
 class Elements(NamedTuple):

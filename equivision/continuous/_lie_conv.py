@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from equivision._numbers import check_count, check_part, check_positive
 from equivision.continuous._lie_groups import LieGroup, Lifted, Pairs, lie_group
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import check_dtypes
-from equivision.nn._base import Guarantee, check_count, check_part, check_positive
+from equivision.nn._base import Guarantee
 
 #: Width of the last layer of the kernel's network: the sum over neighbours has so many columns for each field.
 _COLUMNS = 16

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
+from equivision._numbers import check_count, check_part
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count, check_part
 
 #: The jump of an angle is kept this far from half a turn, which many pairs of lifted pixels differ by exactly.
 _JUMP = 1e-3

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_part
 from equivision.continuous._conv import ContinuousGroupConv2d
 from equivision.continuous._elements import Elements, combine
 from equivision.continuous._siren import working_dtype
 from equivision.errors import ConfigError
-from equivision.nn._base import Guarantee, check_part
+from equivision.nn._base import Guarantee
 
 PGradient = Literal["shift", "elements"]
 #: Width of the relaxation of 0 or 1, as in the relaxed Bernoulli distribution.

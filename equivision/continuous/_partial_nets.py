@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.continuous._conv import ContinuousGroupConv2d, ContinuousLiftConv2d, ElementPool
 from equivision.continuous._elements import Elements, combine
 from equivision.continuous._partial import PartialGroupConv2d, stratified_angles
 from equivision.continuous._siren import working_dtype
 from equivision.errors import ConfigError, ShapeError
 from equivision.nn import BatchNorm3d, BlurPool2d
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee
 
 
 class PartialNet(nn.Module):

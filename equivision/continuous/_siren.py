@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count, check_positive
 from equivision.errors import ShapeError
-from equivision.nn._base import check_count, check_positive, uniform_
+from equivision.nn._base import uniform_
 
 
 def working_dtype(parameter: Tensor) -> torch.dtype:

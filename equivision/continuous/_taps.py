@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 #: Taps on the edge of the disk are inside, whatever the rounding.
 _EDGE = 1e-6

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from equivision._numbers import check_count
 from equivision.data._images import ImageData
 from equivision.data._random import random_bits, random_uniform
 from equivision.errors import ConfigError, DataError
-from equivision.nn._base import check_count
 
 KINDS = ("hook", "step", "flag", "spiral")
 HANDS = ("right", "left")

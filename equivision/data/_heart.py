@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 _WAVES = 6
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from equivision._numbers import check_count
 from equivision.data._bars import BARS, bar
 from equivision.data._chiral import KINDS, outline, paint
 from equivision.data._images import ImageData
 from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import check_count
 
 _HALF_TURN, _MIRROR = -np.eye(2), np.diag([-1.0, 1.0])
 _REACH = 1.35  # no corner of a shape, and no edge of its stroke, is farther from its centre, in half lengths

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.data._random import random_normal, random_uniform
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import act
 from equivision.groups import PointGroup, octahedral, parse_point
-from equivision.nn._base import check_count
 from equivision.volume._crystals import check_grains
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.data._images import ImageData, as_float
 from equivision.data._random import permutation, random_normal, random_uniform
 from equivision.errors import ConfigError, DataError
-from equivision.nn._base import check_count
 
 Question = Literal["which", "first"]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from equivision._numbers import check_count
 from equivision.data._images import ImageData
 from equivision.data._random import random_uniform
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 # General positions (International Tables for Crystallography A): what each group makes of the point (x, y) of a cell.
 # A plus at the end stands for + 1/2.

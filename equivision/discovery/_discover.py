@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
+from equivision._numbers import check_count
 from equivision.discovery._candidates import PLANE, Candidate, CandidateLike, candidates_of
 from equivision.discovery._result import Discovery, LearnedScore, containment
 from equivision.discovery._score import contenders, drops, interval, scores, stability
 from equivision.discovery._study import Plan, Trial, search
 from equivision.discovery._train import labelled, split
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 
 def discover(

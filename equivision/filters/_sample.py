@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._permute import grid_action
 from equivision.filters._rings import cubic_spline
@@ -76,8 +77,7 @@ def sampling_matrices(
         raise ConfigError(f"mode={mode!r} is not known: choose one of {', '.join(MODES)}")
     if mask not in MASKS:
         raise ConfigError(f"mask={mask!r} is not known: choose one of {', '.join(MASKS)}")
-    if isinstance(kernel_size, bool) or not isinstance(kernel_size, int) or kernel_size < 1:
-        raise ConfigError(f"kernel_size={kernel_size!r}: give a whole number of at least 1")
+    check_count("kernel_size", kernel_size)
     if mode == "steerable":
         if mask != "none" or renormalize:
             raise ConfigError(

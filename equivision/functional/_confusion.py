@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor
 
-from equivision.errors import ConfigError, DataError, ShapeError
+from equivision._numbers import check_count
+from equivision.errors import DataError, ShapeError
 
 
 def confusion(
@@ -34,8 +35,7 @@ def confusion(
     tensor([[[1, 1],
              [0, 1]]])
     """
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ConfigError(f"num_classes={num_classes!r}: give a whole number of at least 1")
+    check_count("num_classes", num_classes)
     if prediction.ndim != 3 or prediction.shape != target.shape:
         raise ShapeError(
             f"prediction has shape {tuple(prediction.shape)} and target {tuple(target.shape)}: both must be masks "

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.functional._checks import Size2, check_floating, each_axis
 from equivision.functional._grid import check_fits, check_grid
@@ -214,12 +215,6 @@ def centered_window(size: int, stride: int) -> tuple[int, int]:
     return left + 2 * padding, padding
 
 
-def check_stride(stride: int) -> None:
-    """Raise ConfigError unless it is a whole number of at least 1."""
-    if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
-        raise ConfigError(f"stride={stride!r}: give a whole number of at least 1")
-
-
 def centered_max_pool2d(
     x: Float[Tensor, "batch channel *rest"], stride: int = 2
 ) -> Float[Tensor, "batch channel *out"]:
@@ -239,6 +234,6 @@ def centered_max_pool2d(
         ConfigError: stride is no whole number of at least 1.
         ShapeError: x has not 4 or 5 axes.
     """
-    check_stride(stride)
+    check_count("stride", stride)
     (rows, above), (columns, left) = (centered_window(n, stride) for n in x.shape[-2:])
     return _over_space(x, lambda maps: F.max_pool2d(maps, (rows, columns), stride, (above, left)), "CenteredMaxPool2d")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.functional._checks import PADDING_MODES, check_floating
 from equivision.functional._pool import _over_space
@@ -93,8 +94,7 @@ def blur_pool2d(
 
 def check_upsample(scale_factor: int, mode: str) -> None:
     """Raise ConfigError for options that :func:`upsample2d` does not take."""
-    if isinstance(scale_factor, bool) or not isinstance(scale_factor, int) or scale_factor < 1:
-        raise ConfigError(f"scale_factor={scale_factor!r}: give a whole number of at least 1")
+    check_count("scale_factor", scale_factor)
     if mode not in ("nearest", "bilinear"):
         raise ConfigError(f"mode={mode!r} is not known: choose 'nearest' or 'bilinear'")
 

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, GroupMismatchError, ShapeError
 from equivision.groups import special_orthogonal
-from equivision.nn._base import check_count
 from equivision.reps import Representation, parse
 from equivision.reps._orthogonal import OrthogonalIrrep
 

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, FrameError, ShapeError
 from equivision.gauge._frames import is_orthonormal
 from equivision.gauge._surface import Stencil
-from equivision.nn._base import check_count
 
 #: How far a point may be from length 1, and an entry of what a frame must be from it.
 _LENGTH, _FRAME = 1e-5, 1e-4

@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ShapeError
 from equivision.filters import kernel_basis
 from equivision.functional._checks import check_dtypes, without_autocast
 from equivision.gauge._frames import Run, rotation_fields, runs_of, turned
-from equivision.nn._base import Guarantee, check_count, uniform_
+from equivision.nn._base import Guarantee, uniform_
 from equivision.reps import Representation, invariants
 
 Runs = tuple[Run, ...]

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equivision._numbers import check_count
 from equivision.errors import ShapeError
-from equivision.nn._base import check_count
 
 
 def combine_kernels(pieces: Float[Tensor, "4 ... P P"], taps: int) -> Float[Tensor, "... K K"]:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count
 
 
 def conv_trunk(

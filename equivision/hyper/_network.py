@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from equivision import functional
 from equivision._modes import evaluation_mode
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, GridError, GroupMismatchError, ShapeError
 from equivision.functional._checks import check_dtypes
 from equivision.groups import PlanarGroup, planar
 from equivision.hyper._generator import ParameterGenerator, default_trunk
 from equivision.hyper._graph import with_given_parameters
 from equivision.hyper._layers import Combiner, GeneratedLayer
-from equivision.nn._base import check_count
 
 Mode = Literal["sample", "batch"]
 Initialization = Literal["calibrated", "torch"]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
-from equivision.nn._base import check_count
 
 #: Pairs (size, count), in the order of the channels.
 FeatureGroups = tuple[tuple[int, int], ...]

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.fx import Proxy
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count
 
 
 class FeatureGroupPool(nn.Module):

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._registry import register
@@ -27,7 +28,7 @@ from equivision.nn import (
     ProjectConv2d,
     SpatialAttention2d,
 )
-from equivision.nn._base import check_count, grid_group
+from equivision.nn._base import grid_group
 
 Attention = Literal["none", "products", "input", "co"]
 Head = Literal["max", "decycle"]

@@ -5,10 +5,11 @@ import math
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.groups import PlanarGroup
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._base import check_count, grid_group
+from equivision.nn._base import grid_group
 
 
 class CNN13(nn.Module):

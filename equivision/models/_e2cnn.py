@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters import kernel_plan
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, cyclic, parse_plane
 from equivision.models._registry import register
 from equivision.nn import BlurPool2d, FieldBatchNorm2d, FourierNonlinearity, InvariantMap, SteerableConv2d
-from equivision.nn._base import check_count
 from equivision.reps import Representation, band_limited, regular, trivial
 
 _TABLE = (16, 24, 32, 32, 48, 64)  # regular fields of C8

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, parse_plane
 from equivision.models._registry import register
 from equivision.nn import BlurPool2d, FieldBatchNorm2d, InvariantMap, NormReLU, SteerableConv2d
-from equivision.nn._base import check_count
 from equivision.reps import Representation, decompose, parse, restricted, trivial
 
 _GAIN = 2.1  # of the width, at each pool: 8, 16, 35 in the paper

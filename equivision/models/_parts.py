@@ -6,12 +6,13 @@ from typing import Literal, get_args
 
 from torch import nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.functional import filter_sampling
 from equivision.groups import PlanarGroup
 from equivision.nn import GroupConv2d, SeparableGroupConv2d
-from equivision.nn._base import check_count, grid_group
+from equivision.nn._base import grid_group
 
 Kernel = Literal["dense", "g", "gc"]
 

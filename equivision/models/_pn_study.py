@@ -10,13 +10,13 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation, Mask
 from equivision.groups import PlanarGroup, planar
 from equivision.models._parts import check_plain, doubled_widths
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._base import check_count
 
 Padding = Literal["exact", "printed"]
 _CNN = (16, 32, 64, 128, 256)

@@ -12,13 +12,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.groups import PlanarGroup, planar
 from equivision.models._parts import Kernel, group_conv, kernel_numbers, movement
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
-from equivision.nn._base import check_count
 
 Stem = Literal["small", "large"]
 

@@ -13,12 +13,13 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, check_plain, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, BlurPool2d, GroupConv2d, GroupPool, LiftConv2d
-from equivision.nn._base import check_count, grid_group
+from equivision.nn._base import grid_group
 
 Form = Literal["exact", "printed"]
 Widths = tuple[int, int, int]

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.groups import PlanarGroup
 from equivision.models._parts import Kernel, check_plain, group_conv
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupPool, LiftConv2d, MaxPool2d
-from equivision.nn._base import GroupConvBase, check_count, grid_group
+from equivision.nn._base import GroupConvBase, grid_group
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 4)
 

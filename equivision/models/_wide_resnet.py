@@ -11,13 +11,13 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.groups import PlanarGroup, planar
 from equivision.models._parts import kernel_numbers, movement
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d, GroupConv2d, GroupPool, LiftConv2d, ProjectConv2d, Restrict
-from equivision.nn._base import check_count
 
 Group = PlanarGroup | str
 _STEM, _PLAIN = 16, (128, 256, 512)  # channels of the plain network

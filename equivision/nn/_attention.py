@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import check_dtypes
 from equivision.functional._layout import check_group_axis
 from equivision.groups import PlanarGroup
-from equivision.nn._base import Guarantee, check_count, grid_group
+from equivision.nn._base import Guarantee, grid_group
 from equivision.nn._conv import GroupConv2d, LiftConv2d
 from equivision.nn._linear import GroupLinear
 

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equivision import functional
+from equivision._numbers import check_count
 from equivision.functional._checks import PaddingMode, Size2
 from equivision.groups import PlanarGroup
 from equivision.nn._attention import check_odd, hidden_channels
-from equivision.nn._base import GroupConvBase, check_count, uniform_
+from equivision.nn._base import GroupConvBase, uniform_
 
 
 class _AttentiveConv(GroupConvBase):

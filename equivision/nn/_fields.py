@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.functional._fields import check_channels, check_permutation, is_plain, runs_of
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, SpaceOrthogonalGroup
-from equivision.nn._base import Guarantee, check_count
+from equivision.nn._base import Guarantee
 from equivision.nn._steerable import representation
 from equivision.reps import BandLimited, Representation, trivial
 

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
+from equivision._numbers import check_count
 from equivision.functional._linear import induction_table, linear_table, restriction_slots
 from equivision.groups import SpatialGroup, spatial
-from equivision.nn._base import Guarantee, check_count, uniform_
+from equivision.nn._base import Guarantee, uniform_
 
 
 class GroupLinear(nn.Module):

@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision import functional
+from equivision._numbers import check_count
 from equivision.errors import GroupMismatchError
-from equivision.functional._pool import PoolMode, character_signs, check_pool_mode, check_stride, coset_slots
+from equivision.functional._pool import PoolMode, character_signs, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion, planar, spatial
 from equivision.nn._base import Guarantee, grid_numbers
 from equivision.nn._steerable import representation
@@ -265,7 +266,7 @@ class CenteredMaxPool2d(nn.Module):
 
     def __init__(self, stride: int = 2) -> None:
         super().__init__()
-        check_stride(stride)
+        check_count("stride", stride)
         self.stride = stride
 
     def forward(self, x: Float[Tensor, "batch channel *rest"]) -> Float[Tensor, "batch channel *out"]:

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters._steerable import Plan
 from equivision.functional._checks import PaddingMode, without_autocast
 from equivision.functional._steerable import expand_filters, layout_of, tables_of
 from equivision.groups import SpatialGroup
-from equivision.nn._base import Guarantee, check_count, keep_window
+from equivision.nn._base import Guarantee, keep_window
 from equivision.reps import Representation, invariants
 
 

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import Size2, pair, resolve_padding
 from equivision.groups import PermutationGroup, parse_permutations
-from equivision.nn._base import FiveAxes, Guarantee, check_count, uniform_
+from equivision.nn._base import FiveAxes, Guarantee, uniform_
 from equivision.permutation._functional import (
     SetPoolMode,
     Tables,

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters import HermiteBasis, LogPolarBasis, ScaleBasis, scale_windows
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import Guarantee, check_count, uniform_
+from equivision.nn._base import Guarantee, uniform_
 from equivision.scale._functional import scale_conv2d, scale_lift_conv2d, slot_table
 
 

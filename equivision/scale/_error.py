@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision._numbers import check_positive
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import relative_error, rescale, rotate
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import check_positive
 
 Function = Callable[[Tensor], Tensor]
 

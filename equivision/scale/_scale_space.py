@@ -5,10 +5,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
 from equivision.filters import discrete_gaussian, scale_windows
 from equivision.functional._checks import check_floating
-from equivision.nn._base import FiveAxes, Guarantee, check_count, uniform_
+from equivision.nn._base import FiveAxes, Guarantee, uniform_
 from equivision.scale._functional import scale_space_conv2d
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from equivision._colours import COLOURS
 from equivision._files import replacing
+from equivision._numbers import check_count
 from equivision.data import TrackingSequence
 from equivision.data._extras import require
 from equivision.errors import ConfigError, ShapeError
-from equivision.nn._base import check_count
 
 Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from equivision._modes import evaluation_mode
+from equivision._numbers import check_count
 from equivision.data import TrackingSequence, context_side, crop_and_resize
 from equivision.errors import ConfigError, DataError, ShapeError
 from equivision.models import SiameseNetwork
-from equivision.nn._base import check_count
 
 Image = UInt8[Tensor, "3 height width"]
 
