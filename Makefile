@@ -1,5 +1,6 @@
 # make demo: install, train a plain and an equivariant network on rotated digits, audit both.
 # make test: everything that CI runs.
+# make thorough: the tests with all their cases; of the costly ones make test runs some.
 # Every target creates .venv when it is missing. Set EQUIVISION_DATA to a folder of real data for the tests that use it.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ WORKERS ?= 2
 DEMO_DIR ?= runs/demo
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types contracts unit compile doctest readme docs bench clean help
+.PHONY: demo test thorough lint types contracts unit compile doctest readme docs bench clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +31,9 @@ demo: $(VENV)/installed
 test: lint types contracts unit compile doctest readme docs
 	@echo "all checks passed"
 
+thorough: $(VENV)/installed
+	$(BIN)/pytest -n $(WORKERS) tests
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,7 +52,7 @@ unit: $(VENV)/installed
 
 # torch.compile does not go through the checking hook, hence a session without it.
 compile: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) -m compile tests/canonical tests/continuous tests/contract tests/gauge tests/hyper tests/models tests/nn tests/permutation tests/scale tests/testing tests/volume
+	$(BIN)/pytest -n $(WORKERS) -m compile --cases fewer tests/canonical tests/continuous tests/contract tests/functional tests/gauge tests/hyper tests/models tests/nn tests/permutation tests/scale tests/testing tests/volume
 
 doctest: $(VENV)/installed
 	$(BIN)/pytest --doctest-modules equivision

@@ -13,7 +13,7 @@ import torch
 
 HERE = Path(__file__).parent
 #: Of the cases of a test function, one in so many is run with annotations checked, which takes twice as long.
-SAMPLE = 8
+SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
 THREADS = int(os.environ.get("EQUIVISION_TEST_THREADS", "1"))
@@ -32,27 +32,39 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases",
-        choices=("all", "sample", "others"),
+        choices=("all", "fewer", "sample", "others"),
         default="all",
-        help=f"of every test function the first case and each {SAMPLE}th after it, or the cases that this leaves out; "
-        f"none of those in {', '.join(NOT_SAMPLED)}",
+        help="all; fewer: of a test function marked costly(n) the first case and each nth after it; sample: of these "
+        f"the first of every function and each {SAMPLE}th, none of {', '.join(NOT_SAMPLED)}; others: the rest",
     )
 
 
-@pytest.hookimpl(trylast=True)  # after -m, so that both parts are parts of the same whole
+@pytest.hookimpl(trylast=True)  # after -m, so that the parts are parts of the same whole
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     _skip_compile(config, items)
-    if (cases := config.getoption("cases")) == "all":
-        return
-    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    cases = config.getoption("cases")
+    parts = {"fewer": ("sample", "others"), "all": ("sample", "others", None)}.get(cases, (cases,))
+    numbered = list(_numbered(items))
+    config.hook.pytest_deselected(items=[item for item, number in numbered if _part(item, number) not in parts])
+    items[:] = [item for item, number in numbered if _part(item, number) in parts]
+
+
+def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int]]:
+    """Every case with its number among the cases of its test function."""
     met: Counter[str] = Counter()
     for item in items:
         function = item.nodeid.partition("[")[0]
-        sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and met[function] % SAMPLE == 0
-        parts[sampled].append(item)
+        yield item, met[function]
         met[function] += 1
-    items[:] = parts[cases == "sample"]
-    config.hook.pytest_deselected(items=parts[cases != "sample"])
+
+
+def _part(item: pytest.Item, number: int) -> str | None:
+    """Whether a case is in the sample or one of the others; None: it is left out, as most cases that are costly."""
+    costly = item.get_closest_marker("costly")
+    if costly and number % costly.args[0]:
+        return None
+    sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and number % SAMPLE == 0
+    return "sample" if sampled else "others"
 
 
 def _skip_compile(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -23,6 +23,7 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize(
     ("name", "contestants"),
     [

@@ -68,6 +68,7 @@ def given(name: str) -> tuple[nn.Module, Tensor]:
     return randomize_(MADE[name]().double().eval()), x
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("name", [name for name in MADE if name not in ("C4", "D4")])  # C3 and D8 take longer ways
 def test_export(name: str) -> None:
     assert_exports(*given(name))

@@ -14,6 +14,7 @@ from tests.contract._layers import TRACED, Case
 pytestmark = pytest.mark.compile
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("case", TRACED, ids=str)
 def test_compile(case: Case) -> None:
     assert_compiles(case.layer(), case.inputs()[0], backend="aot_eager")

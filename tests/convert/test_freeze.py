@@ -46,6 +46,7 @@ def test_no_layer_is_forgotten() -> None:
     assert len(set(map(frozenset, kinds))) == 1
 
 
+@pytest.mark.costly(4)
 @pytest.mark.parametrize("case", ROWS, ids=str)
 def test_every_layer(case: Case) -> None:
     for x in case.inputs():
@@ -110,6 +111,7 @@ def test_feature_groups_of_several_sizes() -> None:
 FROZEN = [n for n in ev.list_models() if not n.startswith("he_") and "siamfc" not in n and n not in ON_SCALES]
 
 
+@pytest.mark.costly(4)
 @pytest.mark.parametrize("name", FROZEN)
 def test_every_model(name: str) -> None:
     for size, fold in zip(sizes_of(name), (True, False), strict=True):
@@ -297,6 +299,7 @@ assert not any(name.split(".")[0] == "equivision" for name in sys.modules)
 """
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("name", ["gc_p4cnn", "resnet18", "alpha_p4cnn"])
 def test_it_runs_where_equivision_is_not_installed(name: str, tmp_path: Path) -> None:
     x = random_input(1, (28, 28))

@@ -55,6 +55,7 @@ def test_onnx(model: nn.Module, images: Tensor, tmp_path: Path) -> None:
     assert loaded(images[:0]).shape == model(images[:0]).shape
 
 
+@pytest.mark.costly(4)
 @pytest.mark.parametrize("name", ["alpha_p4cnn", "f_p4cnn", "a_p4cnn", "dren"])
 def test_onnx_of_networks_with_class_maps(name: str, images: Tensor, tmp_path: Path) -> None:
     network = lively(ev.create_model(name, width=8), images.double()).float()

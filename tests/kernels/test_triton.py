@@ -23,11 +23,13 @@ needs_triton = pytest.mark.skipif(
 
 @needs_triton
 @pytest.mark.parametrize("session", ["not compile", "compile"])
-def test_kernels_in_the_interpreter(session: str) -> None:
+def test_kernels_in_the_interpreter(session: str, pytestconfig: pytest.Config) -> None:
     """The tests in fused/, in a process whose triton interprets; torch.compile there goes without the checking hook."""
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", session, "tests/kernels/fused"]
+    cases = "all" if pytestconfig.getoption("cases") == "all" else "fewer"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", session, "--cases", cases]
+    command.append("tests/kernels/fused")
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
@@ -71,6 +73,7 @@ class Recorder:
 HOPPER, SHARED_BYTES = 90, 227 << 10
 
 
+@pytest.mark.costly(4)
 @needs_triton
 @pytest.mark.parametrize(
     ("name", "dtype"),

@@ -37,6 +37,7 @@ def check_invariance(net: nn.Module, x: torch.Tensor, group: PlanarGroup) -> Non
     assert float((y[0] - y[1]).abs().max()) > 1e-3 * float(y.abs().max())  # it depends on its input
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("group", ["SO2", "O2", *GROUPS])
 @pytest.mark.parametrize("name", STEERABLE)
 def test_steerable_networks(name: str, group: str) -> None:
@@ -45,6 +46,7 @@ def test_steerable_networks(name: str, group: str) -> None:
         check_invariance(lively(create_model(name, group=group, width=2), x), x, exact_part(group))
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("group", GROUPS)
 def test_wide_residual_networks(group: str) -> None:
     for size, stride in ((33, 2), (29, 1)):
@@ -76,6 +78,7 @@ def test_sizes_off_centre() -> None:
         assert worst_error(loose, x, cyclic(4)) > FAR
 
 
+@pytest.mark.costly(2)
 @pytest.mark.parametrize("group", OFF_GRID)
 def test_residual_networks_off_the_grid(group: str) -> None:
     for name, size in (("resnet18", 32), ("resnet18", 33), ("resnet6", 32)):
@@ -160,6 +163,7 @@ MADE = (
 )  # fmt: skip
 
 
+@pytest.mark.costly(2)
 @pytest.mark.parametrize(("name", "options"), MADE, ids=str)
 def test_life_after_training(name: str, options: dict[str, object]) -> None:
     channels = 1 if name in STEERABLE else 3
@@ -177,6 +181,7 @@ def test_freeze(name: str, options: dict[str, object]) -> None:
     check(lively(create_model(name, width=1, **options), x), x)
 
 
+@pytest.mark.costly(3)
 @pytest.mark.compile
 @pytest.mark.parametrize(("name", "options"), MADE, ids=str)
 def test_compile(name: str, options: dict[str, object]) -> None:

@@ -69,6 +69,7 @@ def test_small_networks(name: str, group: PlanarGroup, size: int) -> None:
     assert_equivariant(net, random_input(1, (size, size)), group=group)
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("size", [28, 30])
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 @pytest.mark.parametrize("name", CLASS_MAPS)

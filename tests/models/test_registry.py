@@ -255,6 +255,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
         register(my_net)
 
 
+@pytest.mark.costly(4)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_life_after_training(name: str) -> None:
     channels = channels_of(name)
@@ -267,6 +268,7 @@ def test_life_after_training(name: str) -> None:
     assert_state_dict(lambda: create_model(name, **options), x)
 
 
+@pytest.mark.costly(3)
 @pytest.mark.compile
 @pytest.mark.parametrize(
     "name",

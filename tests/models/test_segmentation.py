@@ -174,6 +174,7 @@ def test_frozen_networks_are_torchs_own(name: str, options: dict[str, Any], size
         plain(random_input(3, (x.shape[-2] + 1, x.shape[-1])))
 
 
+@pytest.mark.costly(2)
 @pytest.mark.parametrize("name", ["segnet", "unet", "z2_segnet", "z2_unet"])
 def test_mechanics(name: str) -> None:
     net, x = lively(name), random_input(3, (32, 32))
