@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 
-def grid(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns aligned for a console: the first ``left`` to the left, the others to the right."""
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, ruled: bool = True) -> str:
+    """Columns for a console: the first ``left`` to the left, the others to the right; a rule below the header."""
     table = [header, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
 
@@ -14,4 +14,5 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) ->
         )
         return "  ".join(cells).rstrip()
 
-    return "\n".join([line(header), line(["-" * w for w in widths]), *map(line, rows)])
+    rule = [line(["-" * w for w in widths])] if ruled else []
+    return "\n".join([line(header), *rule, *map(line, rows)])

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -34,16 +34,6 @@ def complain(text: str, kind: str = "error") -> None:
     """Write one line to the standard error output."""
     sys.stderr.write(f"equivision: {kind}: {text}\n")
     sys.stderr.flush()
-
-
-def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table: the first column to the left, the others to the right."""
-    table = [header, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = (
-        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))] for row in table
-    )
-    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def explain(error: BaseException) -> str | None:

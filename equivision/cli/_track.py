@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from equivision._files import atomic_write
+from equivision._text import grid
 from equivision.cli._predict import device_of
 from equivision.cli._runs import check_writable, checkpoint_path
-from equivision.cli._screen import Parser, columns, say
+from equivision.cli._screen import Parser, say
 from equivision.data import TrackingSequence, find_sequences, rotating
 from equivision.errors import ConfigError
 from equivision.tasks import TrackingTask
@@ -101,7 +102,8 @@ def _table(report: TrackingReport) -> str:
     ]
     total = str(sum(one.frames for one in report.sequences))
     means = [f"{report.success:.3f}", f"{report.precision:.3f}", _rate(report.frames_per_second)]
-    return columns(["sequence", "frames", "success", "precision", "frames/s"], [*rows, ["mean", total, *means]])
+    header = ["sequence", "frames", "success", "precision", "frames/s"]
+    return grid(header, [*rows, ["mean", total, *means]], ruled=False)
 
 
 def _rate(frames_per_second: float) -> str:

@@ -16,11 +16,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from equivision._files import atomic_write
+from equivision._text import grid
 from equivision.cli import _runs
 from equivision.cli._parser import FROM_DATA, TrainingParser, from_data
 from equivision.cli._pictures import leave_out_bad
 from equivision.cli._progress import EpochBar
-from equivision.cli._screen import columns, say
+from equivision.cli._screen import say
 from equivision.errors import ConfigError, DataError
 from equivision.models import list_models
 from equivision.tasks import (
@@ -357,7 +358,7 @@ class TrainingCLI(LightningCLI):
             for variant in variants
         ]
         self._say(f"{self.path} on {type(datamodule).__name__}\n")
-        self._say(columns(["images", *kinds], rows))
+        self._say(grid(["images", *kinds], rows, ruled=False))
         output = self.config[self._command].output
         if output and _is_first():
             with atomic_write(output, "w", encoding="utf-8") as file:
