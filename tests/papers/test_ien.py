@@ -38,12 +38,13 @@ def test_result_is_complete(path: Path, load: Load) -> None:
 
 
 def test_queue_lists_every_run_once(load: Load) -> None:
-    """Table 5 with the first seed, all pictures, table 5 with the others."""
+    """Table 5 with the first seed, pictures, table 5 with the second, and the pictures that cost most."""
     networks, queue = load("_networks"), load("run").queue(2)
     names = [job.name for job in queue]
     assert len(names) == len(set(names)) == 2 * len(networks.DIGITS) + len(networks.RESNET) + len(networks.VGG)
     tables = ["digits" if networks.BY_NAME[job.network].table == "digits" else "pictures" for job in queue]
-    assert [table for table, _ in groupby(tables)] == ["digits", "pictures", "digits"]
+    assert [table for table, _ in groupby(tables)] == ["digits", "pictures", "digits", "pictures"]
+    assert {networks.BY_NAME[job.network].motions for job in queue[-8:]} == {"R8"}
     assert {job.seed for job in queue if networks.BY_NAME[job.network].table != "digits"} == {0}
     assert [line.split(":")[0] for line in script("run.py", "--list", "--seeds", "2").stdout.splitlines()] == names
 
