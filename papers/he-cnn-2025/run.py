@@ -91,7 +91,7 @@ def data_of(run: Run) -> ImageDataModule:
 def train(run: Run) -> dict[str, Any]:
     """Train, test as it is and turned, and say what was found."""
     network = TABLES[run.table][run.network]
-    epochs = BUDGETS[run.table][2]
+    epochs = network.epochs or BUDGETS[run.table][2]
     lightning.seed_everything(run.seed, verbose=False)
     data = data_of(run)
     task = task_of(network, data)
