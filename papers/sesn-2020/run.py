@@ -20,7 +20,7 @@ import equivision as ev
 from equivision.data import ScaleMNISTDataModule
 from equivision.tasks import ClassificationTask, ImplicitTraining
 
-RATE, GAMMA, BATCH, TEST_IMAGES = 0.01, 0.1, 128, 50_000
+RATE, GAMMA, BATCH = 0.01, 0.1, 128
 
 
 class Budget(NamedTuple):
@@ -29,9 +29,10 @@ class Budget(NamedTuple):
     width: int
     epochs: int
     milestones: tuple[int, ...]
+    test_images: int
 
 
-BUDGETS = {28: Budget(16, 12, (8, 10)), 56: Budget(8, 6, (4, 5))}
+BUDGETS = {28: Budget(16, 12, (8, 10), 50_000), 56: Budget(8, 6, (4, 5), 10_000)}
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def change_with_scale(model: torch.nn.Module, images: torch.Tensor) -> float:
 
 
 def train(run: Run) -> dict[str, Any]:
-    """Train on 10,000 digits, test on 50,000, and say what was found."""
+    """Train on 10,000 digits, test on others, and say what was found."""
     lightning.seed_everything(run.seed, verbose=False)
     budget = BUDGETS[run.size]
     data = ScaleMNISTDataModule(
-        upsample=run.size // 28, test_variants=("scaled", "upright"), batch_size=BATCH, seed=run.seed,
-        shuffle_seed=run.seed,
+        upsample=run.size // 28, test_size=budget.test_images, test_variants=("scaled", "upright"), batch_size=BATCH,
+        seed=run.seed, shuffle_seed=run.seed,
     )  # fmt: skip
     model = BY_MODEL[run.model].build(run.size, budget.width)
     task = ClassificationTask(model, lr=RATE, weight_decay=0.0, milestones=budget.milestones, gamma=GAMMA)
@@ -78,7 +79,7 @@ def train(run: Run) -> dict[str, Any]:
         "batch_size": BATCH,
         "optimizer": f"Adam, lr {RATE}, x{GAMMA} after epochs {budget.milestones}",
         "train_images": len(data.splits.train),
-        "test_images": TEST_IMAGES,
+        "test_images": budget.test_images,
         "test_error_percent": errors,
         "change_with_scale": change_with_scale(task.model, upright),
         "hours": hours,
