@@ -44,9 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip_compile(config, items)
     cases = config.getoption("cases")
     parts = {"fewer": ("sample", "others"), "all": ("sample", "others", None)}.get(cases, (cases,))
-    numbered = list(_numbered(items))
-    config.hook.pytest_deselected(items=[item for item, number in numbered if _part(item, number) not in parts])
-    items[:] = [item for item, number in numbered if _part(item, number) in parts]
+    parted = [(item, _part(item, number)) for item, number in _numbered(items)]
+    config.hook.pytest_deselected(items=[item for item, part in parted if part not in parts])
+    items[:] = [item for item, part in parted if part in parts]
 
 
 def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int]]:
