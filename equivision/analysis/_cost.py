@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from equivision._wrapped import unwrapped
 from equivision.analysis._copy import dtype_of, with_values, without_arithmetic
 from equivision.analysis._report import CostReport, LayerCost
 from equivision.errors import ConfigError, EquivisionError, ShapeError
@@ -50,7 +51,7 @@ def cost(
     >>> report.parameters, report.macs, report.activation_bytes
     (200, 121680, 54080)
     """
-    model = getattr(model, "_orig_mod", model)  # what torch.compile was given
+    model = unwrapped(model)
     size = _check(model, input_size, batch_size)
     kind = dtype_of(model) if dtype is None else dtype
     layers = _count(model, (batch_size, *size), kind)

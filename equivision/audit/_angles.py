@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equivision._disk import inscribed_disk
 from equivision.audit._errors import Errors
 from equivision.audit._layers import predictions_of
 from equivision.audit._masks import MaskMeter, Masks, rotate_mask
-from equivision.audit._moves import Move, disk, nearest_rotation, rotate_feature
+from equivision.audit._moves import Move, nearest_rotation, rotate_feature
 from equivision.audit._report import AngleResult
 from equivision.audit._run import Runner
 from equivision.functional import act
@@ -39,10 +40,10 @@ def measure_angles(
     plane = Move("plane", "images", lambda x, g: act(x, g, group))
     for batch in images.split(batch_size) if angles else ():
         x = runner.load(batch)
-        window = disk((x.shape[-2], x.shape[-1]), x)
+        window = inscribed_disk(*x.shape[-2:], x.device)
         output = runner(x * window)
         upright.append(predictions_of(output))
-        inside = disk((output.shape[-2], output.shape[-1]), output) if output.ndim > 3 else torch.ones_like(output[:1])
+        inside = inscribed_disk(*output.shape[-2:], output.device) if output.ndim > 3 else torch.ones_like(output[:1])
         for i, degrees in enumerate(angles):
             y = runner(rotate_feature(x * window, degrees, group, plane) * window)
             errors[i].add(y * inside, rotate_feature(output, degrees, group, move) * inside)

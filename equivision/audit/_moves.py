@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.audit._report import Action
@@ -210,12 +209,3 @@ def rotate_feature(x: Tensor, degrees: float, group: PlanarGroup, move: Move) ->
     maps = moved.flatten(1, -3) if x.ndim == 5 else moved
     wide = maps if maps.dtype in (torch.float32, torch.float64) else maps.float()
     return rotate(wide, rest).to(x.dtype).reshape(moved.shape)
-
-
-def disk(size: tuple[int, int], like: Tensor) -> Float[Tensor, "height width"]:
-    """1 inside the largest disk that fits, 0 in the corners, which a rotation would bring in from outside."""
-    height, width = size
-    rows = torch.arange(height, device=like.device) - (height - 1) / 2
-    columns = torch.arange(width, device=like.device) - (width - 1) / 2
-    inside = rows[:, None] ** 2 + columns[None, :] ** 2 <= (min(height, width) / 2) ** 2
-    return inside.to(like.dtype)

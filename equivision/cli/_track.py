@@ -16,7 +16,17 @@ from equivision.cli._screen import Parser, say
 from equivision.data import TrackingSequence, find_sequences, rotating
 from equivision.errors import ConfigError
 from equivision.tasks import TrackingTask
-from equivision.tracking import SiameseTracker, Track, TrackingReport, contact_sheet, evaluate
+from equivision.tracking import (
+    SequenceScore,
+    SiameseTracker,
+    Track,
+    TrackingReport,
+    contact_sheet,
+    evaluate,
+)
+from equivision.tracking._evaluation import score
+
+_SCORES = "scores.json"
 
 
 def _parser(command: str) -> Parser:
@@ -37,6 +47,8 @@ def _parser(command: str) -> Parser:
     parser.add_argument("--max_turn", "--max-turn", type=int, default=None, help=text)
     text = "boxes are the upright hull of the turned box of the first frame; by default they keep its shape"
     parser.add_argument("--turn_box", "--turn-box", action="store_true", help=text)
+    text = "replace what an earlier run has written to that folder"
+    parser.add_argument("--overwrite", action="store_true", help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda, ... ; by default cuda where there is one")
     return parser
 
@@ -49,25 +61,52 @@ def run(command: str, arguments: list[str]) -> int:
     if options.output.is_file():
         raise ConfigError(f"--output {options.output}: is a file; give a folder")
     check_writable(options.output, "--output", is_folder=True)
+    if (options.output / _SCORES).exists() and not options.overwrite:
+        raise ConfigError(
+            f"--output {options.output}: holds {_SCORES} of an earlier run; replace its files with --overwrite, or "
+            "give another folder"
+        )
     path = options.ckpt_path or checkpoint_path(None, options.run_dir)
     task = TrackingTask.load_from_checkpoint(path, map_location=device_of(options.device))
     tracker = SiameseTracker(task.model, max_turn=options.max_turn, turn_box=options.turn_box)
+    if task.hparams["in_channels"] != 3:
+        raise ConfigError(
+            f"--ckpt_path {path}: the network is for images of {task.hparams['in_channels']} channel(s), and frames "
+            "are read with three colours: train one with in_channels=3"
+        )
     sequences = _named_apart(find_sequences(options.sequences))
     if options.rotate is not None:
         sequences = [rotating(one, options.rotate) for one in sequences]
 
+    settings = {"ckpt_path": str(path), "rotate": options.rotate, "max_turn": options.max_turn}
+    settings["turn_box"] = options.turn_box
+    scores: list[SequenceScore] = []
+
     def write(sequence: TrackingSequence, track: Track) -> None:
+        """All that is known by now, so that nothing is lost if a later sequence cannot be read."""
+        if not scores:
+            _clear(options.output)
+        scores.append(score(sequence, track))
         _write_boxes(options.output / f"{sequence.name}.csv", track, 360 / task.model.group.order)
         tracks = {"truth": sequence.boxes, "found": track.boxes}
         contact_sheet(sequence, tracks, options.output / f"{sequence.name}.png")
+        with atomic_write(options.output / _SCORES, "w", encoding="utf-8") as file:
+            file.write(json.dumps({**settings, **TrackingReport(tuple(scores)).to_dict()}, indent=1) + "\n")
 
     report = evaluate(tracker, sequences, on_sequence=write)
-    settings = {"ckpt_path": str(path), "rotate": options.rotate, "max_turn": options.max_turn}
-    with atomic_write(options.output / "scores.json", "w", encoding="utf-8") as file:
-        file.write(json.dumps({**settings, "turn_box": options.turn_box, **report.to_dict()}, indent=1) + "\n")
     say(_table(report))
     say(f"\nwritten to {options.output}")
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files of an earlier run: those of the sequences that its scores name."""
+    try:
+        names = [one["name"] for one in json.loads((folder / _SCORES).read_text(encoding="utf-8"))["sequences"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        names = []  # there are no scores, or they are not ours
+    for name in [*(f"{name}.{kind}" for name in names for kind in ("csv", "png")), _SCORES]:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _named_apart(sequences: Sequence[TrackingSequence]) -> list[TrackingSequence]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from equivision._trace import known_as, trace
+from equivision._wrapped import unwrapped
 from equivision.convert._layers import Example
 from equivision.convert._plain import check_plain
 from equivision.convert._rewrite import LAYERS, Rewriter
@@ -48,7 +49,7 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
         raise ConfigError(f"model is a {type(model).__name__}: give a torch.nn.Module")
     if example is not None and not isinstance(example, Tensor):
         raise ConfigError(f"example is a {type(example).__name__}: give a tensor, a batch of inputs of the network")
-    copied = _plain(copy.deepcopy(_uncompiled(model)).eval())
+    copied = _plain(copy.deepcopy(unwrapped(model)).eval())
     if known_as(copied, LAYERS) or type(copied).__module__.startswith("torch.nn.modules."):
         copied = nn.Sequential(copied).eval() if not isinstance(copied, nn.Sequential) else copied
     cure = "freeze the parts before and after it"
@@ -59,17 +60,12 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
     return frozen.eval().requires_grad_(False)
 
 
-def _uncompiled(model: nn.Module) -> nn.Module:
-    """What torch.compile has wrapped."""
-    return getattr(model, "_orig_mod", model)
-
-
 def _plain(model: nn.Module) -> nn.Module:
     """The same network without compilation, which only matters when it runs by itself."""
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if _uncompiled(child) is not child:
-                setattr(module, name, _uncompiled(child))
+            if unwrapped(child) is not child:
+                setattr(module, name, unwrapped(child))
     return model
 
 

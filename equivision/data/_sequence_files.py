@@ -72,7 +72,12 @@ def read_otb(folder: str | Path, *, target: int | None = None, span: tuple[int, 
         span = _OTB_SPANS.get(name)
     if span is not None:
         paths = [path for path in paths if span[0] <= int(path.stem) <= span[1]]
-    _check_count(file, boxes, paths, "give span=(first, last), the numbers of the first and the last annotated picture")
+    _check_count(
+        file,
+        boxes,
+        paths,
+        "in Python, give read_otb span=(first, last), the numbers of the first and the last annotated picture",
+    )
     check_boxes(boxes, str(file), lines=lines)
     boxes[:, :2] -= 1
     return TrackingSequence(name if target is None else f"{name}-{target}", boxes, _Files(tuple(paths)))
@@ -114,6 +119,8 @@ def find_sequences(
 ) -> list[TrackingSequence]:
     """All sequences in a folder and below, sorted by path; one for each target where there are several.
 
+    Links to folders are followed, and a folder is read once, whatever leads to it.
+
     Args:
         root: a folder of sequences, or that of one sequence; a relative one is also looked for below the environment
             variable EQUIVISION_DATA, by default its folder ``tracking``.
@@ -128,9 +135,14 @@ def find_sequences(
         raise ConfigError(f"layout={layout!r} is not known: choose 'auto', 'otb' or 'got10k'")
     top = data_folder(root, "tracking")
     found: list[TrackingSequence] = []
-    for place, folders, files in os.walk(top):
+    seen: set[Path] = set()
+    for place, folders, files in os.walk(top, followlinks=True):
         folders.sort()
         here = Path(place)
+        if here.resolve() in seen:  # a link to a folder that was read, or to one above itself
+            folders.clear()
+            continue
+        seen.add(here.resolve())
         if layout != "got10k" and ("img" in folders or any(name.startswith("groundtruth_rect") for name in files)):
             found += [read_otb(here, target=target) for target in _targets(here)]
             folders.clear()

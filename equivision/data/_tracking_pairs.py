@@ -1,7 +1,7 @@
 """Pairs of crops from which Siamese trackers learn."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -88,6 +88,10 @@ class TrackingPairs(Dataset):
 
     def __len__(self) -> int:
         return self.length
+
+    def __iter__(self) -> Iterator[Pair]:
+        """The pairs of an epoch, the first one."""
+        return map(self.__getitem__, range(self.length))
 
     def __getitem__(self, index: int) -> Pair:
         if index < 0:

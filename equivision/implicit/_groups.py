@@ -107,10 +107,15 @@ def channel_share(groups: Sequence[tuple[int, int]]) -> float:
     Args:
         groups: pairs (size, count).
 
+    Raises:
+        ConfigError: there are none.
+
     Source: IEN, table 4.
 
     >>> channel_share(feature_groups("8-4-2-1", 43)), channel_share(feature_groups("4-2-1", 11))
     (67.1875, 68.75)
     """
     channels = sum(size * count for size, count in groups)
+    if not channels:
+        raise ConfigError(f"groups={groups!r}: give at least one pair (size, count), as feature_groups does")
     return 100 * channels / (sum(count for _, count in groups) * max(size for size, _ in groups))

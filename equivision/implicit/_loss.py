@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
+from equivision._wrapped import unwrapped
 from equivision.errors import ConfigError, ShapeError
 from equivision.implicit._groups import feature_groups, sizes_of
 from equivision.implicit._pool import FeatureGroupPool
-from equivision.implicit._transforms import Mask, Motion, TransformSet, rotations
+from equivision.implicit._transforms import Mask, Motion, TransformSet, rotations, wide
 
 #: How the channels of a layer are grouped; None: not at all.
 Grouping = str | int | Sequence[tuple[int, int]] | None
@@ -32,7 +33,8 @@ class ImplicitOutput(NamedTuple):
         output: of the images and, after them, of one moved copy for each set of motions. In tuples, lists and
             dictionaries, what does not have one entry for each of these is as the network gave it.
         loss: the weighted sum of the differences.
-        differences: mean squared difference of each layer, without its weight.
+        differences: mean squared difference of each layer, without its weight; with several sets of motions the mean
+            over them, without their weights.
     """
 
     output: Any
@@ -57,7 +59,8 @@ class ImplicitEquivariance:
 
     Args:
         model: any network.
-        layers: names of modules whose outputs are compared, as in ``model.named_modules()``: maps
+        layers: names of modules whose outputs are compared, as in ``model.named_modules()``, also where the network has
+            been compiled or is wrapped for several devices: maps
             ``[B, C, H, W]``; maps on a group ``[B, C, G, H, W]``, taken as ``C * G`` channels; or invariants
             ``[B, C]``. None: the attribute ``implicit_layers`` of the network.
         transforms: the motions; or, for several sets with weights of their own, pairs (motions, weight).
@@ -72,14 +75,17 @@ class ImplicitEquivariance:
     Attributes:
         copies: how many outputs there are for each image: one, and one for each set of motions.
 
-    Equivariance: none is guaranteed. The loss is zero to rounding for a network that is equivariant under the motions,
-    also if channels are permuted inside feature groups.
+    Equivariance: none is guaranteed. Under motions that only rearrange pixels (quarter turns, reflections) the loss is
+    zero to rounding for a network that is equivariant under them, also if channels are permuted inside feature groups.
+    Other motions interpolate, there and back, and what that loses is in the loss, too: all of it, for an equivariant
+    network; a third of the variance of maps of white noise that turn by 45 degrees, less of smooth ones.
 
     Raises:
         ConfigError: a layer is not in the network, or an argument is not valid.
-        ShapeError: (when called) the images are no batch of floats; a layer gives what cannot be moved or grouped, does
-            not run exactly once, or a later layer changes its output in place, as ``ReLU(inplace=True)`` does; the
-            network gives other than tensors, or tuples, lists and dictionaries of them.
+        ShapeError: (when called) the images are no batch of floats, or a motion does not keep their size; a layer gives
+            what cannot be moved or grouped, gives maps so small that a motion leaves no pixel to compare, does not run
+            exactly once, or a later layer changes its output in place, as ``ReLU(inplace=True)`` does; the network
+            gives other than tensors, or tuples, lists and dictionaries of them.
 
     Source: IEN, equations 6 to 8.
 
@@ -102,18 +108,12 @@ class ImplicitEquivariance:
     ) -> None:
         self.model = model
         self.layers = _check_layers(model, layers)
-        self.transforms = _check_transforms(rotations(4) if transforms is None else transforms)
+        self.transforms = check_transforms(rotations(4) if transforms is None else transforms)
         if isinstance(feature_groups, str) and feature_groups == "model":
-            feature_groups = getattr(model, "feature_groups", None)
+            feature_groups = getattr(unwrapped(model), "feature_groups", None)
         self.feature_groups: dict[str, Grouping] = _each("feature_groups", feature_groups, self.layers)
-        for grouping in self.feature_groups.values():
-            if isinstance(grouping, str | int):
-                sizes_of(grouping)
         self.beta: dict[str, float] = _each("beta", beta, self.layers)
-        for name, weight in self.beta.items():
-            _check_weight(f"beta of layer {name!r}", weight)
-        if mask not in get_args(Mask):
-            raise ConfigError(f"mask={mask!r} is not known: choose one of {', '.join(map(repr, get_args(Mask)))}")
+        check_options(feature_groups, beta, mask)
         self.mask: Mask = mask
         self.generator = generator
 
@@ -126,6 +126,10 @@ class ImplicitEquivariance:
     def copies(self) -> int:
         """Outputs for each image."""
         return 1 + len(self.transforms)
+
+    def draw(self, images: int) -> list[Motion]:
+        """A motion for each of so many images, of every set."""
+        return [transforms.sample(images, self.generator) for transforms, _ in self.transforms]
 
     def __call__(
         self,
@@ -148,8 +152,10 @@ class ImplicitEquivariance:
             ConfigError: the channels of a layer cannot be divided as asked for, or motions are not one for each set.
         """
         _check_images(images)
+        for set_, _ in self.transforms:
+            set_.check_size(images)
         if motions is None:
-            motions = [set_.sample(len(images), self.generator) for set_, _ in self.transforms]
+            motions = self.draw(len(images))
         self._check_motions(motions, len(images))
         order = torch.argsort(motions[0].index, stable=True)  # images that move alike together: less to copy
         motions = [Motion(motion.transforms, motion.index[order]) for motion in motions]
@@ -161,9 +167,7 @@ class ImplicitEquivariance:
         differences: dict[str, Tensor] = {}
         for name in self.layers:
             maps = self.pooled(name, self._once(name, found[name], len(batch))).split(len(images))
-            each = [
-                difference(maps[0], copy, motion, self.mask) for copy, motion in zip(maps[1:], motions, strict=True)
-            ]
+            each = [self._difference(name, maps[0], *pair) for pair in zip(maps[1:], motions, strict=True)]
             differences[name] = torch.stack(each).mean()
             weights = [weight for _, weight in self.transforms]
             total = total + self.beta[name] * sum(w * d for w, d in zip(weights, each, strict=True))
@@ -186,8 +190,19 @@ class ImplicitEquivariance:
             if len(motion.index) != images:
                 raise ShapeError(f"motions: one was drawn for {len(motion.index)} images, and there are {images}")
 
+    def _difference(self, layer: str, maps: Tensor, copy: Tensor, motion: Motion) -> Float[Tensor, ""]:
+        try:
+            return difference(maps, copy, motion, self.mask)
+        except ShapeError as error:
+            raise ShapeError(f"layer {layer!r}: {error}") from error
+
     def _once(self, name: str, outputs: list["_Output"], batch: int) -> Tensor:
-        if len(outputs) != 1:
+        if not outputs:
+            raise ShapeError(
+                f"layer {name!r} does not run: choose layers that run once; of a network that had been compiled and "
+                "called before, torch._dynamo.reset() forgets the program that lacks what this needs"
+            )
+        if len(outputs) > 1:
             raise ShapeError(f"layer {name!r} runs {len(outputs)} times in one pass: choose layers that run once")
         output, version = outputs[0]
         if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or len(output) != batch:
@@ -207,22 +222,26 @@ class ImplicitEquivariance:
 def difference(maps: Tensor, moved: Tensor, motion: Motion, mask: Mask = "disk") -> Float[Tensor, ""]:
     """Mean squared difference of maps and of those of the moved image, moved back; vectors are compared as they are.
 
+    It is taken in at least single precision.
+
     Args:
         maps: ``[B, N, H, W]`` or ``[B, N]``, of the images.
         moved: of the moved images.
         motion: how they were moved.
         mask: where to compare, see :class:`ImplicitEquivariance`.
 
+    Raises:
+        ShapeError: a motion leaves no pixel of such maps, or does not keep their size.
+
     Source: IEN, equation 6, as a mean.
     """
-    back = moved if maps.ndim == 2 else motion.undo(moved)
-    inside = None if maps.ndim == 2 else motion.support(maps, mask)
-    if maps.dtype in (torch.float16, torch.bfloat16):
-        maps, back = maps.float(), back.float()  # sums of squares do not fit into half precision
+    maps, moved = (x.to(wide(x.dtype)) for x in (maps, moved))
+    if maps.ndim == 2:
+        return F.mse_loss(maps, moved)
+    inside, back = motion.support(maps, mask), motion.undo(moved)
     if inside is None:
         return F.mse_loss(maps, back)
-    squares = (maps - back).square() * inside
-    return squares.sum() / (inside.sum() * maps.shape[1]).clamp(min=1)
+    return ((maps - back).square() * inside).sum() / (inside.sum() * maps.shape[1])
 
 
 def _reordered(output: Any, order: Tensor, copies: int) -> Any:
@@ -242,8 +261,13 @@ def _reordered(output: Any, order: Tensor, copies: int) -> Any:
     return tree_map(move, output)
 
 
-#: What a layer gave, and how often it had been changed in place by then, if that is known.
+#: What a layer gave, and how often it had been changed in place by then, if that is known; else it is a copy.
 _Output = tuple[object, int | None]
+
+
+def _seen(output: object) -> _Output:
+    version = _version(output)
+    return (output.clone() if version is None and isinstance(output, Tensor) else output), version
 
 
 def _version(output: object) -> int | None:
@@ -259,9 +283,9 @@ def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list
     found: dict[str, list[_Output]] = {name: [] for name in layers}
 
     def keep(name: str) -> Callable[[nn.Module, object, object], None]:
-        return lambda _, __, output: found[name].append((output, _version(output)))
+        return lambda _, __, output: found[name].append(_seen(output))
 
-    handles = [model.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
+    handles = [unwrapped(model).get_submodule(name).register_forward_hook(keep(name)) for name in layers]
     try:
         yield found
     finally:
@@ -270,6 +294,7 @@ def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list
 
 
 def _check_layers(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, ...]:
+    model = unwrapped(model)
     layers = getattr(model, "implicit_layers", ()) if layers is None else layers
     known = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
     whole = isinstance(layers, Sequence) and not isinstance(layers, str)
@@ -292,9 +317,12 @@ def _check_images(images: Tensor) -> None:
         )
 
 
-def _check_transforms(
-    given: TransformSet | Sequence[tuple[TransformSet, float]],
-) -> tuple[tuple[TransformSet, float], ...]:
+def check_transforms(given: Transforms) -> tuple[tuple[TransformSet, float], ...]:
+    """Sets of motions with their weights.
+
+    Raises:
+        ConfigError: that is not what is given.
+    """
     pairs = ((given, 1.0),) if isinstance(given, TransformSet) else given
     whole = isinstance(pairs, Sequence) and not isinstance(pairs, str)
     if not whole or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in pairs) or not pairs:
@@ -308,6 +336,23 @@ def _check_transforms(
             )
         _check_weight("weight of a set of transforms", weight)
     return tuple((transforms, float(weight)) for transforms, weight in pairs)
+
+
+def check_options(
+    feature_groups: Grouping | Mapping[str, Grouping], beta: float | int | Mapping[str, float | int], mask: str
+) -> None:
+    """Check what is given for all layers or for each, and the mask; no network is needed for it.
+
+    Raises:
+        ConfigError: one is not valid.
+    """
+    for grouping in feature_groups.values() if isinstance(feature_groups, Mapping) else [feature_groups]:
+        if isinstance(grouping, str | int):
+            sizes_of(grouping)
+    for name, weight in beta.items() if isinstance(beta, Mapping) else [("", beta)]:
+        _check_weight(f"beta of layer {name!r}" if name else "beta", weight)
+    if mask not in get_args(Mask):
+        raise ConfigError(f"mask={mask!r} is not known: choose one of {', '.join(map(repr, get_args(Mask)))}")
 
 
 def _check_weight(name: str, weight: float) -> None:

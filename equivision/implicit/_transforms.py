@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from equivision._disk import inscribed_disk
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import rescale, rotate
 
@@ -19,11 +20,14 @@ Mask = Literal["disk", "support", "none"]
 
 @dataclass(frozen=True)
 class Transform:
-    """An invertible motion of images and of maps of any size.
+    """An invertible motion in the plane, of images and of feature maps alike: it moves pixels, whatever they hold.
+
+    A change of colours is none: what it would have to be undone to in feature maps is not known.
 
     Attributes:
         name: in reports.
-        apply: moves ``[B, C, H, W]``, and keeps the size.
+        apply: moves ``[B, C, H, W]`` with any number of channels, and keeps the size. It is given images in their own
+            precision, and maps in single or double precision.
         undo: moves back.
         exact: whether nothing is lost, as when pixels are only rearranged. Otherwise what undo(apply(x)) lacks at the
             border is left out when maps are compared.
@@ -34,16 +38,39 @@ class Transform:
     undo: Callable[[Tensor], Tensor]
     exact: bool = False
 
-    def support(self, size: Sequence[int], *, disk: bool = True) -> Bool[Tensor, "height width"]:
-        """Which pixels survive there and back; with ``disk``, only those inside the largest disk."""
-        ones = torch.ones(1, 1, *size, dtype=torch.float64)
-        inside = (self.undo(self.apply(ones)) > 1 - 1e-3)[0, 0]
-        return inside & _disk(size) if disk else inside
+    def support(self, like: Maps, *, disk: bool = True) -> Bool[Tensor, "height width"]:
+        """Which pixels of such maps survive there and back; with ``disk``, only those inside the largest disk.
+
+        Raises:
+            ShapeError: none does, or the size is not kept.
+        """
+        height, width = like.shape[-2:]
+        ones = torch.ones(1, 1, height, width, dtype=wide(like.dtype), device=like.device)
+        moved = self.apply(ones)
+        self.check_size(moved, ones)
+        if self.exact:
+            return torch.ones_like(ones[0, 0], dtype=torch.bool)
+        inside = (self.undo(moved) > 1 - 1e-3)[0, 0]
+        inside = inside & inscribed_disk(height, width, like.device) if disk else inside
+        if not inside.any():
+            raise ShapeError(
+                f"{self.name!r} and back leaves no pixel of maps of {height} x {width} pixels, so nothing could be "
+                "compared: leave that layer out of layers, use larger images or smaller motions, or mask='none'"
+            )
+        return inside
+
+    def check_size(self, moved: Tensor, maps: Tensor) -> None:
+        """Raise a ShapeError if moved maps have another shape than before."""
+        if moved.shape[1:] != maps.shape[1:]:
+            raise ShapeError(
+                f"{self.name} makes {tuple(moved.shape[1:])} of maps of {tuple(maps.shape[1:])}: motions must keep the "
+                "size; quarter turns need square maps"
+            )
 
 
-def _disk(size: Sequence[int]) -> Bool[Tensor, "height width"]:
-    rows, columns = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in size)
-    return rows[:, None] ** 2 + columns**2 <= (min(size) / 2) ** 2
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The precision in which maps are moved and compared: at least single, since sums of squares need it."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def _in_turn(x: Tensor, *, steps: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
@@ -70,7 +97,8 @@ class TransformSet:
         if not members or not all(isinstance(member, Transform) for member in members):
             raise ConfigError(f"members={members!r}: give at least one Transform(name, apply, undo)")
         self.members = tuple(members)
-        self._supports: dict[tuple[int, tuple[int, int], bool], Tensor] = {}
+        self._supports: dict[tuple[torch.Size, bool, torch.device], Tensor] = {}
+        self._kept: set[torch.Size] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,11 +117,23 @@ class TransformSet:
         """Draw one for each of so many images."""
         return Motion(self, torch.randint(len(self.members), (number,), generator=generator))
 
-    def support(self, i: int, size: tuple[int, int], *, disk: bool) -> Bool[Tensor, "height width"]:
-        """Which pixels survive motion i and its inverse; kept, since every step asks for it."""
-        if (i, size, disk) not in self._supports:
-            self._supports[i, size, disk] = self.members[i].support(size, disk=disk)
-        return self._supports[i, size, disk]
+    def check_size(self, images: Maps) -> None:
+        """Raise a ShapeError if a motion does not keep the size of such images, whether it is drawn or not."""
+        if images.shape[-2:] not in self._kept:
+            for member in self.members:
+                member.check_size(member.apply(images[:1]), images)
+            self._kept.add(images.shape[-2:])
+
+    def supports(self, like: Maps, *, disk: bool = True) -> Bool[Tensor, "motion height width"]:
+        """Which pixels of such maps survive each motion and its inverse; kept, since every step asks for it.
+
+        Raises:
+            ShapeError: of one motion none does, or it does not keep the size.
+        """
+        key = (like.shape[-2:], disk, like.device)
+        if key not in self._supports:
+            self._supports[key] = torch.stack([member.support(like, disk=disk) for member in self.members])
+        return self._supports[key]
 
     def __repr__(self) -> str:
         return f"TransformSet({', '.join(self.names)})"
@@ -136,16 +176,17 @@ class Motion:
         return self._each(maps, lambda member, part: member.undo(part))
 
     def support(self, maps: Maps, mask: Mask = "disk") -> Bool[Tensor, "batch 1 height width"] | None:
-        """Which pixels can be compared after moving there and back; None where all can."""
-        used = self.index.unique().tolist()
-        if mask == "none" or all(self.transforms.members[i].exact for i in used):
+        """Which pixels can be compared after moving there and back; None where all can.
+
+        Raises:
+            ShapeError: one motion of the set leaves none, or does not keep the size, whether it was drawn or not.
+        """
+        if mask == "none":
             return None
-        height, width = maps.shape[-2:]
-        masks = torch.ones(len(self.transforms.members), height, width, dtype=torch.bool)
-        for i in used:
-            if not self.transforms.members[i].exact:
-                masks[i] = self.transforms.support(i, (height, width), disk=mask == "disk")
-        return masks[self.index].unsqueeze(1).to(maps.device)
+        inside = self.transforms.supports(maps, disk=mask == "disk")  # of all motions: an error must not hang on luck
+        if all(self.transforms.members[i].exact for i in self.index.unique().tolist()):
+            return None
+        return inside[self.index.to(maps.device)].unsqueeze(1)
 
     def _each(self, maps: Tensor, move: Callable[[Transform, Tensor], Tensor]) -> Tensor:
         if len(maps) != len(self.index):
@@ -155,11 +196,7 @@ class Motion:
         parts = (maps if order is None else maps[order.to(maps.device)]).split(counts.tolist())
         moved = [move(self.transforms.members[i], part) for i, part in zip(used.tolist(), parts, strict=True)]
         for i, part in zip(used.tolist(), moved, strict=True):
-            if part.shape[1:] != maps.shape[1:]:
-                raise ShapeError(
-                    f"{self.transforms.members[i].name} makes {tuple(part.shape[1:])} of maps of "
-                    f"{tuple(maps.shape[1:])}: motions must keep the size; quarter turns need square maps"
-                )
+            self.transforms.members[i].check_size(part, maps)
         together = torch.cat(moved)
         return together if order is None else together[torch.argsort(order).to(maps.device)]
 

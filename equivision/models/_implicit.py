@@ -2,16 +2,17 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError
 from equivision.groups import PlanarGroup, planar
-from equivision.implicit import FeatureGroupPool, ImplicitEquivariance, channels_for
+from equivision.implicit import FeatureGroupPool, channels_for
 from equivision.implicit import feature_groups as divided
 from equivision.implicit._groups import fewest_groups
+from equivision.models._compared import ComparedLayers
 from equivision.models._hyper_mains import PreActivation
 from equivision.models._parts import check_counts, check_plain, movement
 from equivision.models._registry import register
@@ -29,7 +30,7 @@ _VGG: Plan = (
 )  # fmt: skip
 
 
-class FeatureGroupNet(nn.Module):
+class FeatureGroupNet(ComparedLayers):
     """Convolutions with batch norm and ELU, pools between some, the largest of each feature group, mean, two layers.
 
     Args:
@@ -95,11 +96,6 @@ class FeatureGroupNet(nn.Module):
             nn.Linear(pooled, hidden), nn.BatchNorm1d(hidden), nn.ELU(), nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )  # fmt: skip
-
-    @property
-    def pooled_outputs(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """For an audit: the largest of each feature group in the layers that are compared."""
-        return ImplicitEquivariance(self).pooled_outputs
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch num_classes"]:
         """Class logits."""
@@ -206,7 +202,7 @@ def ien_vgg(
     )  # fmt: skip
 
 
-class FeatureGroupResNet(nn.Module):
+class FeatureGroupResNet(ComparedLayers):
     """A first convolution, four stages of two residual blocks, the largest of each feature group, mean, linear.
 
     Args:
@@ -255,11 +251,6 @@ class FeatureGroupResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
-
-    @property
-    def pooled_outputs(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """For an audit: the largest of each feature group in the layers that are compared."""
-        return ImplicitEquivariance(self).pooled_outputs
 
     def forward(self, x: Float[Tensor, "batch in_channels height width"]) -> Float[Tensor, "batch num_classes"]:
         """Class logits."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equivision.errors import ConfigError
 from equivision.filters import HermiteBasis, LogPolarBasis
 from equivision.implicit import FeatureGroupPool
+from equivision.models._compared import ComparedLayers
 from equivision.models._parts import check_counts
 from equivision.models._registry import register
 from equivision.nn import BatchNorm3d
@@ -30,7 +31,7 @@ _SIZES = (28, 56)
 _FUNCTIONS = 49
 
 
-class ScaleMNISTNet(nn.Module):
+class ScaleMNISTNet(ComparedLayers):
     """Three convolutions, each with ReLU, max pool and batch norm; then two linear layers.
 
     Args:

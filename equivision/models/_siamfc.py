@@ -15,7 +15,7 @@ from equivision.errors import ConfigError
 from equivision.filters._sample import Interpolation
 from equivision.groups import PlanarGroup, planar
 from equivision.implicit import FeatureGroupPool
-from equivision.implicit._groups import FeatureGroups, pairs_of
+from equivision.implicit._groups import FeatureGroups, pairs_of, sizes_of
 from equivision.models._parts import check_counts, check_plain
 from equivision.models._registry import register
 from equivision.models._siamese import SiameseNetwork
@@ -192,7 +192,7 @@ def het_siamfc(
     width: int = 48,
     in_channels: int = 3,
     scale: float = 1e-3,
-    sizes: Sequence[int] = (4, 2, 1),
+    feature_groups: str = "4-2-1",
 ) -> SiameseNetwork:
     """Het-SiamFC: as :func:`ien_siamfc`, with feature groups of several sizes and so fewer channels.
 
@@ -204,7 +204,7 @@ def het_siamfc(
         width: feature groups of the first convolution, rounded to a multiple of 8, as are those of the others.
         in_channels: channels of the images.
         scale: see :class:`SiameseNetwork`.
-        sizes: channels in a feature group, two to four numbers.
+        feature_groups: channels in a feature group, two to four falling sizes, such as ``"8-4-2-1"``.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -215,7 +215,8 @@ def het_siamfc(
     ((4, 4), (2, 2), (1, 2))
     """
     check_counts(in_channels=in_channels)
-    if isinstance(sizes, str) or not 2 <= len(sizes) <= 4:
-        raise ConfigError(f"sizes={sizes!r}: give two to four numbers of channels, such as (4, 2, 1)")
+    sizes = sizes_of(feature_groups)
+    if not 2 <= len(sizes) <= 4:
+        raise ConfigError(f"feature_groups={feature_groups!r}: give two to four sizes, such as '4-2-1'")
     groups = [pairs_of(sizes, count) for count in stage_widths(width, 2 ** len(sizes))]
     return _grouped(groups, group, in_channels, scale)

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from equivision._modes import evaluation_mode
 from equivision._numbers import check_positive
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional import relative_error, rescale, rotate
@@ -122,7 +124,7 @@ def scale_error(
 
     Args:
         function: maps images to feature maps on scales ``[B, C', S, H', W']``, or on scales and orientations, ``[B, C',
-            S * order, H', W']``; any ``nn.Module`` will do.
+            S * order, H', W']``; any ``nn.Module`` will do, and runs in evaluation mode.
         x: images; square ones where they turn.
         factor: enlargement; less than 1 shrinks.
         steps: how many slots that is: ``factor = ratio^steps`` for scales that differ by a ratio; negative where it
@@ -147,7 +149,8 @@ def scale_error(
     check_positive("factor", factor)
     _check_angle("degrees", degrees)
     move = _Move(float(factor), steps, float(degrees), planar(group))
-    return move.error(function, x, _maps(function, x, move.group), margin)
+    with _evaluation(function):
+        return move.error(function, x, _maps(function, x, move.group), margin)
 
 
 def similitude_errors(
@@ -194,14 +197,20 @@ def similitude_errors(
             check(name, value)
     if ratio is not None and not 1 < ratio < math.inf:
         raise ConfigError(f"ratio={ratio}: give a number of more than 1, that of a scale and the one before it")
-    still = _maps(function, x, group)
     rows: list[Tensor] = []
-    for factor in factors:
-        steps = 0 if ratio is None else round(math.log(factor) / math.log(ratio))
-        moves = (_Move(float(factor), steps, float(angle), group) for angle in degrees)
-        rows.append(torch.stack([torch.stack(move.error(function, x, still, margin)) for move in moves]))
+    with _evaluation(function):
+        still = _maps(function, x, group)
+        for factor in factors:
+            steps = 0 if ratio is None else round(math.log(factor) / math.log(ratio))
+            moves = (_Move(float(factor), steps, float(angle), group) for angle in degrees)
+            rows.append(torch.stack([torch.stack(move.error(function, x, still, margin)) for move in moves]))
     shared, full, unshifted = torch.stack(rows).unbind(-1)
     return SimilitudeErrors(tuple(map(float, factors)), tuple(map(float, degrees)), shared, full, unshifted)
+
+
+def _evaluation(function: Function) -> AbstractContextManager[None]:
+    """Of a module, evaluation mode: else dropout would count as error, and batch norm would learn from the images."""
+    return evaluation_mode(function, gradients=True) if isinstance(function, nn.Module) else nullcontext()
 
 
 def _check_angle(name: str, value: float | int) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from equivision._numbers import check_count
 from equivision.errors import ShapeError
 from equivision.functional._checks import check_dtypes, without_autocast
 from equivision.functional._grid import check_grid
@@ -43,11 +44,13 @@ def scale_lift_conv2d(
         strict: raise GridError where stride and size cannot be exact under the quarter turns and flips of the group.
 
     Raises:
-        ShapeError: x is no image with that many channels, is smaller than the kernel, or differs in dtype.
+        ShapeError: x is no image with that many channels, is smaller than the kernel, or differs in dtype; basis or
+            windows are not for that group, those scales and that many functions.
         GridError: stride and size leave the sampled positions off centre.
     """
     window = _Window("ScaleLiftConv2d", planar(group), basis.shape[-1], stride, padding, strict)
     _check(x, 4, weight.shape[1], weight, window.layer)
+    window.check_functions(basis, weight.shape[-1], windows)
     window.check(x)
     kernels = weight[:, :, None, None]  # the same in every orientation, of one slot
     pieces = [(x, kernels)] * (basis.shape[1] // window.group.order)
@@ -80,7 +83,8 @@ def scale_conv2d(
         bias, basis, group, windows, stride, padding, strict: as in :func:`scale_lift_conv2d`.
 
     Raises:
-        ShapeError: x is no map with that many channels and slots, is smaller than the kernel, or differs in dtype.
+        ShapeError: x is no map with that many channels and slots, is smaller than the kernel, or differs in dtype;
+            weight, basis or windows are not for that group, those scales and that many functions.
         GridError: stride and size leave the sampled positions off centre.
 
     Source: Sosnovik, Szmaja & Smeulders 2020, eq. 10.
@@ -88,6 +92,12 @@ def scale_conv2d(
     window = _Window("ScaleConv2d", planar(group), basis.shape[-1], stride, padding, strict)
     order, seen = window.group.order, weight.shape[2]
     _check(x, 5, weight.shape[1], weight, window.layer, basis.shape[1], order)
+    window.check_functions(basis, weight.shape[-1], windows)
+    if not seen or seen % order:
+        raise ShapeError(
+            f"{window.layer}: weight has shape {tuple(weight.shape)}; needs [out, in, scales that are seen x {order} "
+            f"of {window.group.name}, functions]"
+        )
     window.check(x)
     table = slot_table(window.group, seen // order).to(weight.device) if table is None else table
     kernels = weight.index_select(2, table.reshape(-1)).unflatten(2, table.shape)
@@ -126,10 +136,12 @@ def scale_space_conv2d(
 
     Raises:
         ShapeError: x is no map with that many channels, or differs in dtype.
+        ConfigError: base is not at least 1.
 
     Source: Worrall & Welling 2019, eq. 19.
     """
     _check(x, 5, weight.shape[1], weight, "ScaleSpaceConv2d")
+    check_count("base", base)
     maps = []
     for k in range(x.shape[2]):
         seen = x[:, :, k : k + weight.shape[2]]
@@ -147,6 +159,23 @@ class _Window(NamedTuple):
     stride: int
     padding: int
     strict: bool
+
+    def check_functions(self, basis: Tensor, functions: int, windows: Sequence[int] | None) -> None:
+        """Check that there is one of so many functions for every slot, and a window for every scale."""
+        slots = basis.shape[1] if basis.ndim == 4 else 0
+        if not slots or slots % self.group.order or len(basis) != functions:
+            raise ShapeError(
+                f"{self.layer}: basis has shape {tuple(basis.shape)}; needs [{functions} function(s), scales x "
+                f"{self.group.order} of {self.group.name}, size, size]"
+            )
+        scales = slots // self.group.order
+        if windows is not None and (
+            len(windows) != scales or any(taps % 2 != self.size % 2 or not 0 < taps <= self.size for taps in windows)
+        ):
+            raise ShapeError(
+                f"{self.layer}: windows={windows!r}: give a number of taps for each of {scales} scale(s), odd, at most "
+                f"{self.size}"
+            )
 
     def check(self, x: Tensor) -> None:
         """Check that the largest kernel fits, and that it is centred."""

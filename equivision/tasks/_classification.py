@@ -1,7 +1,7 @@
 """Classification of images."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,14 +10,6 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from equivision.errors import DataError
 from equivision.tasks._supervised import Images, SupervisedTask
-
-
-class Objective(Protocol):
-    """What a training step asks the network for, instead of its logits for the images of the batch alone."""
-
-    def __call__(self, images: Images, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Logits, their labels, what is added to the cross-entropy, and what is logged for the epoch, by name."""
-        ...
 
 
 class ClassificationTask(SupervisedTask):
@@ -31,9 +23,6 @@ class ClassificationTask(SupervisedTask):
     Args:
         model: name of a registered model (:func:`equivision.list_models`), or a network that gives logits.
         **options: see :class:`SupervisedTask`.
-
-    Attributes:
-        objective: None, or what callbacks such as :class:`ImplicitTraining` put in the place of a plain pass.
 
     Raises:
         ConfigError: an argument is not valid, the model cannot be built, or it does not take images of that size.
@@ -49,22 +38,11 @@ class ClassificationTask(SupervisedTask):
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = nn.ModuleList()
-        self.objective: Objective | None = None
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Mean cross-entropy of a batch, and what the objective adds."""
-        images, labels = batch
-        if self.objective is None:
-            logits = self(images)
-            loss = self._loss(logits, labels)
-        else:
-            logits, labels, penalty, parts = self.objective(images, labels)
-            loss = self._loss(logits, labels) + penalty
-            for name, value in parts.items():
-                self._log_epoch(name, value.detach(), len(labels))
+        logits, labels, loss = self._training_loss(batch)
         self.train_accuracy(logits, labels)
-        self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(labels))
-        self._log_epoch("train/loss", loss.detach(), len(labels))
         self._log_epoch("train/accuracy", self.train_accuracy, len(labels))
         return loss
 

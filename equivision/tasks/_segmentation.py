@@ -15,6 +15,9 @@ from equivision.groups import PlanarGroup, planar
 from equivision.segmentation import classes_of, mask_loss, probabilities_of, thresholded_iou
 from equivision.tasks._supervised import Images, SupervisedTask
 
+#: Class number of pixels that a motion has lost, where masks have none for pixels that do not count; torch's own.
+_UNSEEN = -100
+
 
 class MaskScores(Metric):
     """Scores of masks: intersection over union and Dice over all pixels, and means over the images.
@@ -152,15 +155,18 @@ class SegmentationTask(SupervisedTask):
         return self._symmetrized(images)
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Float[Tensor, ""]:
-        """Mean loss of the pixels of a batch."""
-        images, masks = batch
-        loss = self._loss(self(images), masks)
-        self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(images))
-        self._log_epoch("train/loss", loss.detach(), len(images))
-        return loss
+        """Mean loss of the pixels of a batch, and what the objective adds."""
+        return self._training_loss(batch)[-1]
+
+    @property
+    def ignored(self) -> int:
+        """The class number in masks of pixels that do not count: ``ignore_index``, or if there is none -100."""
+        number = self.hparams["ignore_index"]
+        return _UNSEEN if number is None else number
 
     def _loss(self, logits: Tensor, masks: Tensor) -> Float[Tensor, ""]:
-        return self._finite(mask_loss(logits, masks, ignore_index=self.hparams["ignore_index"]))
+        ignored = self.hparams["ignore_index"] if self.objective is None else self.ignored
+        return self._finite(mask_loss(logits, masks, ignore_index=ignored))
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Loss and scores of a batch."""

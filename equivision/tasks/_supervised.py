@@ -1,7 +1,8 @@
 """What tasks share that learn from images of one size and their labels or masks."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,14 @@ from equivision.tasks._base import TaskBase
 from equivision.tasks._build import build_model, check_model, model_arguments
 
 Images = Float[Tensor, "batch channel height width"]
+
+
+class Objective(Protocol):
+    """What a training step asks the network for, instead of its logits for the images of the batch alone."""
+
+    def __call__(self, images: Images, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Logits, their labels or masks, what is added to their loss, and what is logged for the epoch, by name."""
+        ...
 
 
 class SupervisedTask(TaskBase):
@@ -37,6 +46,9 @@ class SupervisedTask(TaskBase):
         gamma: that factor.
         channels_last: whether images are laid out channels last in memory. Layers of ours and of torch then keep their
             feature maps so, with the same numbers to rounding; narrow networks train faster (guide/speed.md).
+
+    Attributes:
+        objective: None, or what callbacks such as :class:`ImplicitTraining` put in the place of a plain pass.
 
     Raises:
         ConfigError: an argument is not valid, the model cannot be built, or it does not take images of that size.
@@ -97,6 +109,7 @@ class SupervisedTask(TaskBase):
             }
         )
         self._test_names: tuple[str, ...] = ()
+        self.objective: Objective | None = None
 
     @classmethod
     def num_logits(cls, num_classes: int) -> int:
@@ -108,6 +121,25 @@ class SupervisedTask(TaskBase):
         if self.hparams.get("channels_last") and images.ndim == 4:  # checkpoints of old have no such word
             images = images.to(memory_format=torch.channels_last)
         return self.model(images)
+
+    @abstractmethod
+    def _loss(self, logits: Tensor, labels: Tensor) -> Float[Tensor, ""]:
+        """Mean loss of logits for their labels or masks."""
+
+    def _training_loss(self, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor, Float[Tensor, ""]]:
+        """Logits, their labels or masks, and the loss of a batch, with what the objective adds; both are logged."""
+        images, labels = batch
+        if self.objective is None:
+            logits = self(images)
+            loss = self._loss(logits, labels)
+        else:
+            logits, labels, penalty, parts = self.objective(images, labels)
+            loss = self._finite(self._loss(logits, labels) + penalty)
+            for name, value in parts.items():
+                self._log_epoch(name, value.detach(), len(labels))
+        self.log("loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, batch_size=len(labels))
+        self._log_epoch("train/loss", loss.detach(), len(labels))
+        return logits, labels, loss
 
     def on_test_start(self) -> None:
         """Learn what the variants of the test images are called."""

@@ -1,12 +1,14 @@
 """Training of trackers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from equivision.data._sequences import turn_points
 from equivision.errors import ConfigError
 from equivision.implicit import ImplicitEquivariance, Motion, rotations
 from equivision.models import SiameseNetwork
@@ -18,7 +20,8 @@ from equivision.tracking import balanced_logistic_loss, response_labels
 #: Template [B, C, 127, 127], search image [B, C, 255, 255], (x, y) of the target from its centre, in its pixels.
 Pairs = Sequence[Tensor]
 _LAST_LR = 1e-3  # of the first
-_TURNS = rotations([90, 180, 270])
+_DEGREES = (90.0, 180.0, 270.0)
+_TURNS = rotations(_DEGREES)
 
 
 class TrackingTask(TaskBase):
@@ -138,25 +141,37 @@ class TrackingTask(TaskBase):
         of_z, of_x = implicit(z, [motion]), implicit(x, [motion])
         templates = turned_templates(of_z.output, self.model.group)
         response = self.model.correlate(templates, of_x.output).amax(1)
-        offsets = torch.cat([offset, turn_offsets(offset, motion.index + 1)])
+        degrees = torch.tensor(_DEGREES, dtype=torch.float64)[motion.index].to(offset.device)
+        turned = turn_points(offset[:, None].double(), degrees)[:, 0]
+        offsets = torch.cat([offset, turned.to(offset.dtype)])
         return (of_z.loss + of_x.loss) / 2, self._loss_of(response, offsets)
 
     def configure_optimizers(self) -> Any:
-        """SGD, and a learning rate that falls by the same factor after every epoch."""
+        """SGD, and a learning rate that falls by the same factor after every epoch.
+
+        Raises:
+            ConfigError: nothing says how long the training is.
+        """
         optimizer = torch.optim.SGD(
             self.parameters(), self.hparams["lr"], self.hparams["momentum"], weight_decay=self.hparams["weight_decay"]
         )
-        epochs = max(self.trainer.max_epochs or 1, 1)
-        gamma = _LAST_LR ** (1 / max(epochs - 1, 1))
+        gamma = _LAST_LR ** (1 / max(self._epochs() - 1, 1))
         return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)}
 
-
-def turn_offsets(offset: Float[Tensor, "batch 2"], turns: Int64[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
-    """Points (x, y) turned counter-clockwise as one sees it: y points down."""
-    rows = []
-    for (x, y), k in zip(offset.unbind(0), turns.tolist(), strict=True):
-        rows.append(torch.stack([(x, y), (y, -x), (-x, -y), (-y, x)][k % 4]))
-    return torch.stack(rows)
+    def _epochs(self) -> int:
+        """How many there will be, also where their number follows from that of the steps."""
+        trainer = self.trainer
+        if (trainer.max_epochs or 0) > 0:
+            return int(trainer.max_epochs or 0)
+        if trainer.max_steps < 1:
+            raise ConfigError(
+                "the learning rate falls to a thousandth over the whole training, so its length must be known: give "
+                "the trainer max_epochs or max_steps"
+            )
+        trainer.fit_loop.setup_data()  # the batches of an epoch are counted then
+        return max(
+            math.ceil(trainer.max_steps * trainer.accumulate_grad_batches / max(trainer.num_training_batches, 1)), 1
+        )
 
 
 def _tracker(model: nn.Module, name: str) -> SiameseNetwork:

@@ -14,6 +14,7 @@ from equivision._files import replacing
 from equivision._numbers import check_count
 from equivision.data import TrackingSequence
 from equivision.data._extras import require
+from equivision.data._sequences import box_corners
 from equivision.errors import ConfigError, ShapeError
 
 Tracks = Mapping[str, Float[Tensor, "frame 4"] | Float[Tensor, "frame 4 2"]]
@@ -53,6 +54,7 @@ def contact_sheet(
     """
     check_count("count", count)
     check_count("width", width)
+    kind = None if path is None else _format(Path(path))
     _check(sequence, tracks)
     at = torch.linspace(0, len(sequence) - 1, min(count, len(sequence))).round().int().tolist()
     pictures = [_frame(sequence, tracks, index, width) for index in at]
@@ -67,7 +69,7 @@ def contact_sheet(
         sheet.paste(picture, (column * cell[0], legend.height + row * cell[1]))
     if path is not None:
         with replacing(path) as temporary:
-            sheet.save(temporary, format=_format(Path(path)))
+            sheet.save(temporary, format=kind)
     return sheet
 
 
@@ -82,13 +84,15 @@ def write_video(
 ) -> None:
     """All frames, with boxes drawn and a legend, as an animated picture that browsers play.
 
+    Frames of another shape than the first are cut off, or filled with black, at the bottom.
+
     Args:
         sequence: what the trackers saw.
         tracks: as in :func:`contact_sheet`.
         path: file to write: ``.webp`` is small, ``.gif`` has 256 colours.
         width: of the video, in pixels.
         every: take each so-many-th frame; the target moves as fast as before.
-        frames_per_second: of the sequence.
+        frames_per_second: of the sequence; those that are shown are at least a millisecond apart.
 
     Raises:
         ConfigError: the ending of path is not known, or a number is not positive.
@@ -102,12 +106,14 @@ def write_video(
     if Path(path).suffix.lower() not in _ANIMATED:
         raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_ANIMATED)}")
     _check(sequence, tracks)
-    legend = _legend(tracks, width)
+    legend, height = _legend(tracks, width), 0
 
     def pictures() -> Iterator[Any]:
         for index in range(0, len(sequence), every):
             picture = _frame(sequence, tracks, index, width)
-            whole = _pil("Image").new("RGB", (width, picture.height + legend.height))
+            nonlocal height
+            height = height or picture.height
+            whole = _pil("Image").new("RGB", (width, height + legend.height))
             whole.paste(legend, (0, 0))
             whole.paste(picture, (0, legend.height))
             yield whole
@@ -120,7 +126,7 @@ def write_video(
             format=_format(Path(path)),
             save_all=True,
             append_images=stream,
-            duration=round(1000 * every / frames_per_second),
+            duration=max(round(1000 * every / frames_per_second), 1),
             loop=0,
         )
 
@@ -130,10 +136,12 @@ def _pil(name: str) -> Any:
 
 
 def _format(path: Path) -> str:
-    known = _pil("Image").registered_extensions()
-    if path.suffix.lower() not in known:
-        raise ConfigError(f"path={str(path)!r}: pillow does not know this ending; use .png or .jpg")
-    return known[path.suffix.lower()]
+    """The name of a format that pillow can write pictures in three colours in, wherever it is installed."""
+    pil = _pil("Image")
+    kind = pil.registered_extensions().get(path.suffix.lower())
+    if kind not in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "PDF"):
+        raise ConfigError(f"path={str(path)!r}: no pictures are written with this ending; use .png or .jpg")
+    return kind
 
 
 def _check(sequence: TrackingSequence, tracks: Tracks) -> None:
@@ -157,20 +165,13 @@ def _frame(sequence: TrackingSequence, tracks: Tracks, index: int, width: int) -
     picture = picture.resize((width, max(1, round(image.shape[1] * scale))))
     pen = _pil("ImageDraw").Draw(picture)
     for number, track in enumerate(tracks.values()):
-        points = _corners(track[index]) * scale
+        points = (track if track.ndim == 3 else box_corners(track.double()))[index] * scale
         if bool(points.isfinite().all()):
             pen.line([tuple(point) for point in points[[0, 1, 2, 3, 0]].tolist()], fill=_colour(number), width=2)
     text, font = str(index), _font()
     pen.rectangle((0, 0, pen.textlength(text, font) + 4, 15), fill="black")
     pen.text((2, 1), text, fill="white", font=font)
     return picture
-
-
-def _corners(box: Tensor) -> Float[Tensor, "4 2"]:
-    if box.ndim == 2:
-        return box
-    x, y, width, height = box.tolist()
-    return torch.tensor([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
 
 
 def _font() -> Any:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from equivision._modes import evaluation_mode
 from equivision._numbers import check_count
 from equivision.data import TrackingSequence, context_side, crop_and_resize
+from equivision.data._sequences import box_corners, hull, turn_points
 from equivision.errors import ConfigError, DataError, ShapeError
 from equivision.models import SiameseNetwork
 
@@ -50,9 +51,10 @@ class TrackerState:
     @property
     def hull(self) -> tuple[float, float, float, float]:
         """The upright box around the box of the first frame, scaled and turned with the target."""
-        cos, sin = abs(math.cos(math.radians(self.degrees))), abs(math.sin(math.radians(self.degrees)))
-        width, height = cos * self.size[0] + sin * self.size[1], sin * self.size[0] + cos * self.size[1]
-        return self.centre[0] - width / 2, self.centre[1] - height / 2, width, height
+        box = torch.tensor([[-self.size[0] / 2, -self.size[1] / 2, *self.size]], dtype=torch.float64)
+        turned = turn_points(box_corners(box), torch.tensor([self.degrees], dtype=torch.float64))
+        left, top, width, height = hull(turned)[0].tolist()
+        return self.centre[0] + left, self.centre[1] + top, width, height
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +149,27 @@ class SiameseTracker:
             box: left edge, upper edge, width, height, in pixels.
 
         Raises:
-            ShapeError: the image is not of that form.
-            ConfigError: the box is not finite or without area.
+            ShapeError: the image is not of that form, or the network does not take templates of that size.
+            ConfigError: the box is not finite, without area, or outside the frame.
         """
         x, y, width, height = _checked_box(image, box)
         like = next(self.net.parameters())
         centre, fill = (x + width / 2, y + height / 2), image.float().mean((1, 2)) / 255
         crop = crop_and_resize(image, centre, context_side(width, height), self.template_size, fill)
         with evaluation_mode(self.net):
-            templates = self.net.templates(crop[None].to(like))
+            templates = self._templates(crop[None].to(like))
         return TrackerState(centre, (width, height), (width, height), templates, fill)
+
+    def _templates(self, crop: Tensor) -> Tensor:
+        try:
+            return self.net.templates(crop)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ShapeError(
+                f"the network does not take a template of shape {tuple(crop.shape[1:])} ({error}): give another "
+                f"template_size than {self.template_size}, or a network for images with three colours"
+            ) from error
 
     def update(self, image: Image, state: TrackerState) -> TrackerState:
         """Find the target in the next frame.
@@ -170,10 +183,6 @@ class SiameseTracker:
             DataError: the network gives responses that are not finite.
         """
         _check_image(image)
-        if len(image) != len(state.fill):
-            raise ShapeError(
-                f"the frame has {len(image)} channel(s), the first one had {len(state.fill)}: give as many"
-            )
         side = context_side(*state.size) * self.search_size / self.template_size
         crops = [crop_and_resize(image, state.centre, side * s, self.search_size, state.fill) for s in self.scales]
         with evaluation_mode(self.net):
@@ -221,9 +230,17 @@ class SiameseTracker:
         """Follow the target of the first frame through a sequence.
 
         Raises:
-            DataError: a frame cannot be read.
+            DataError: a frame cannot be read, or the first does not show the target.
         """
-        state = self.init(sequence.frame(0), sequence.boxes[0])
+        if sequence.visible is not None and not sequence.visible[0]:
+            raise DataError(
+                f"{sequence!r}: its target is not visible in the first frame, in which it is shown to the tracker: "
+                "leave out the frames before it is"
+            )
+        try:
+            state = self.init(sequence.frame(0), sequence.boxes[0])
+        except ConfigError as error:
+            raise DataError(f"{sequence!r}, first frame: {error}") from error
         boxes, orientations, scores, seconds = [state.box], [0], [math.nan], 0.0
         for i in range(1, len(sequence)):
             image = sequence.frame(i)
@@ -249,7 +266,7 @@ def _check_sizes(template_size: int, search_size: int, upsampling: int, num_scal
 
 
 def _check_image(image: Tensor) -> None:
-    if image.dtype != torch.uint8 or image.ndim != 3:
+    if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3:
         raise ShapeError(
             f"the frame is {image.dtype} of shape {tuple(image.shape)}: give bytes (torch.uint8) of shape "
             "[3, height, width]"
@@ -261,4 +278,10 @@ def _checked_box(image: Tensor, box: tuple[float, float, float, float] | Tensor)
     numbers = [float(number) for number in box]
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or min(numbers[2:]) <= 0:
         raise ConfigError(f"box={numbers}: give left edge, upper edge, width and height, the last two positive")
+    left, top, width, height = numbers
+    if left >= image.shape[2] or top >= image.shape[1] or left + width <= 0 or top + height <= 0:
+        raise ConfigError(
+            f"box={numbers} lies outside the frame, which is {image.shape[2]} wide and {image.shape[1]} high: give a "
+            "box of the target in pixels of this frame"
+        )
     return numbers

@@ -117,6 +117,42 @@ def test_mistakes(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_earlier_run_is_not_mixed_with_another(
+    checkpoint: Path, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "tracks"
+    given = ["track", "--ckpt_path", str(checkpoint), "--output", str(output)]
+    assert main([*given, "--sequences", str(videos / "a")]) == 0
+    (output / "notes.csv").write_text("mine")
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    assert main([*given, "--sequences", str(videos / "Stand")]) == 2
+    assert "holds scores.json of an earlier run; replace its files with --overwrite" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    assert main([*given, "--sequences", str(videos / "Stand"), "--overwrite"]) == 0
+    assert sorted(path.name for path in output.iterdir()) == ["Stand.csv", "Stand.png", "notes.csv", "scores.json"]
+
+
+def test_what_was_tracked_before_a_damaged_picture_is_kept(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        write_otb(film(walk(2), [target()] * 2), tmp_path / "videos" / name)
+    (tmp_path / "videos" / "b" / "img" / "0002.png").write_bytes(b"damaged")
+    output = tmp_path / "tracks"
+    options = ["--ckpt_path", str(checkpoint), "--sequences", str(tmp_path / "videos"), "--output", str(output)]
+    assert main(["track", *options]) == 2
+    assert "0002.png" in capsys.readouterr().err
+    assert [one["name"] for one in json.loads((output / "scores.json").read_text())["sequences"]] == ["a"]
+
+
+def test_a_network_for_gray_pictures(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trainer = make.trainer(tmp_path)
+    trainer.strategy.connect(TrackingTask("siamfc", width=1, in_channels=1))
+    trainer.save_checkpoint(tmp_path / "gray.ckpt")
+    assert main(["track", "--ckpt_path", str(tmp_path / "gray.ckpt"), "--sequences", str(videos)]) == 2
+    assert "the network is for images of 1 channel(s), and frames are read with three" in capsys.readouterr().err
+
+
 def test_a_classifier_is_no_tracker(trained: Path, videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = trained / "checkpoints" / "last.ckpt"
     assert main(["track", "--ckpt_path", str(path), "--sequences", str(videos)]) == 2

@@ -82,7 +82,9 @@ def test_partly_annotated_sequences_of_otb(tmp_path: Path) -> None:
     assert len(football) == 74
     assert football.frame(73)[0, 0, 0] == 73
     other = write_otb(tmp_path / "Other", BOXES, frames=6, first=10)
-    with pytest.raises(DataError, match=r"has 3 boxes for 6 pictures: .* or give span=\(first, last\)"):
+    with pytest.raises(
+        DataError, match=r"has 3 boxes for 6 pictures: .* or in Python, give read_otb span=\(first, last\)"
+    ):
         read_otb(other)
     assert read_otb(other, span=(12, 14)).frame(0)[0, 0, 0] == 2
     with pytest.raises(DataError, match="has 3 boxes for 2 pictures"):
@@ -101,6 +103,11 @@ def test_finding(tmp_path: Path) -> None:
     assert [one.name for one in find_sequences(tmp_path, "got10k")] == ["a", "b"]
     assert [one.name for one in find_sequences(tmp_path / "otb" / "Woman")] == ["Woman"]
     assert find_sequences(tmp_path / "otb", "otb")[2].boxes[0, 0] == 16
+    links = tmp_path / "links"
+    links.mkdir()
+    for name, place in (("first", "otb/Woman"), ("second", "got/a"), ("again", "otb/Woman"), ("up", "links")):
+        (links / name).symlink_to(tmp_path / place)
+    assert len(find_sequences(links)) == 2  # each once, and no end of links to what is above
     with pytest.raises(DataError, match="holds no tracking sequences"):
         find_sequences(tmp_path / "got", "otb")
 

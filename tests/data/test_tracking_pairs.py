@@ -81,6 +81,11 @@ def test_frames_are_near_and_their_targets_visible() -> None:
     assert {a - b > 0 for a, b in shown if a != b} == {True, False}
 
 
+def test_an_epoch_ends() -> None:
+    pairs = TrackingPairs([bright()], length=3)
+    assert [float(x.sum()) for _, x, _ in pairs] == [float(pairs[i][1].sum()) for i in range(3)]
+
+
 def test_pairs_depend_on_seed_and_number_only() -> None:
     sequences = [bright(), bright(5)]
     pairs, again = TrackingPairs(sequences, seed=1), TrackingPairs(sequences, length=3, seed=1)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import equivision as ev
 from equivision.errors import ConfigError, ShapeError
-from equivision.implicit import ImplicitEquivariance, Motion, TransformSet, reflections, rotations, scalings
+from equivision.implicit import ImplicitEquivariance, Motion, Transform, TransformSet, reflections, rotations, scalings
 
 
 def randomized(net: nn.Sequential) -> nn.Sequential:
@@ -103,6 +104,7 @@ def test_several_sets_of_motions_have_their_weights() -> None:
     assert implicit.copies == 3
     assert len(result.output) == 6
     assert torch.allclose(result.loss, 2 * alone[0] + 0.25 * alone[1])
+    assert torch.allclose(result.differences["2"], (alone[0] + alone[1]) / 2)  # a mean, without the weights
 
 
 def test_pixels_that_are_lost_are_left_out() -> None:
@@ -117,6 +119,50 @@ def test_pixels_that_are_lost_are_left_out() -> None:
     assert by_mask["disk"] < 1e-5
     assert by_mask["support"] < 1e-5
     assert by_mask["none"] > 0.01
+
+
+def test_what_interpolation_loses_is_in_the_loss() -> None:
+    """As the documentation says: the identity is equivariant, and white noise is not what it was after two turns."""
+    x, net = torch.randn(16, 1, 32, 32, dtype=torch.float64), nn.Sequential(nn.Identity())
+    assert ImplicitEquivariance(net, ["0"], rotations(4))(x).loss < 1e-12
+    assert 0.2 < ImplicitEquivariance(net, ["0"], rotations([45]))(x).loss < 0.5
+
+
+@pytest.mark.parametrize("transforms", [rotations([45], mode="bilinear"), scalings([1, 0.7])], ids=repr)
+def test_maps_of_which_a_motion_leaves_nothing_are_no_success(transforms: TransformSet) -> None:
+    net, x = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(5)), torch.randn(4, 1, 12, 12)
+    for index in range(len(transforms.members)):  # whichever is drawn
+        motion = [Motion(transforms, torch.full((4,), index))]
+        with pytest.raises(ShapeError, match=r"layer '1': '.*' and back leaves no pixel of maps of 2 x 2 pixels"):
+            ImplicitEquivariance(net, ["0", "1"], transforms)(x, motion)
+    assert ImplicitEquivariance(net, ["0"], transforms)(x).loss > 0
+    assert ImplicitEquivariance(net, ["1"], transforms, mask="none")(x).loss > 0
+
+
+def test_images_that_motions_change_in_size_are_refused_whatever_is_drawn() -> None:
+    still = [Motion(rotations(4), torch.zeros(2, dtype=torch.long))]
+    for mask in ("disk", "none"):
+        with pytest.raises(ShapeError, match="quarter turns need square maps"):
+            ImplicitEquivariance(plain_net(), ["0"], mask=mask)(torch.zeros(2, 1, 8, 10), still)  # type: ignore[arg-type]
+
+
+def test_a_motion_with_numbers_in_single_precision() -> None:
+    """As a grid of one's own has; also where autocast makes maps of half precision."""
+    matrix = torch.tensor([[[0.8, 0.6, 0.0], [-0.6, 0.8, 0.0]]])
+    there, back = (
+        lambda x, m=m: F.grid_sample(
+            x, F.affine_grid(m.expand(len(x), 2, 3), list(x.shape), False), align_corners=False
+        )
+        for m in (matrix, torch.cat([matrix[..., :2].mT, matrix[..., 2:]], -1))
+    )
+    turn = TransformSet([Transform("a turn", there, back)])
+    net, x = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1)), torch.rand(3, 1, 16, 16)
+    loss = ImplicitEquivariance(net, ["0"], turn)(x).loss
+    assert loss > 0
+    with torch.autocast("cpu", torch.bfloat16):
+        low = ImplicitEquivariance(net, ["0"], turn)(x)
+    assert low.output.dtype == torch.bfloat16
+    assert low.loss.item() == pytest.approx(loss.item(), rel=0.1)
 
 
 def test_gradients_flow_through_both_terms() -> None:
@@ -229,6 +275,27 @@ def test_compiled_as_one_graph() -> None:
         assert torch.allclose(implicit(x, motion, run=compiled).loss, implicit(x, motion).loss)
 
 
+def test_a_later_layer_in_place_does_not_change_what_is_compared() -> None:
+    """Where it cannot be noticed, when torch.compile traces and in inference mode, the output is copied."""
+    x, motion = torch.randn(2, 1, 8, 8), [Motion(rotations(4), torch.tensor([1, 3]))]
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True)).eval()
+    expected = ImplicitEquivariance(net[:1], ["0"])(x, motion).loss
+    implicit, compiled = ImplicitEquivariance(net, ["0"]), torch.compile(net, backend="eager", fullgraph=True)
+    assert torch.allclose(implicit(x, motion, run=compiled).loss, expected)
+    with torch.inference_mode():
+        assert torch.allclose(implicit(x, motion).loss, expected)
+
+
+def test_a_network_that_is_wrapped() -> None:
+    net, x = ev.create_model("ien_cnn", width=4).eval(), torch.rand(2, 1, 28, 28)
+    motion = [Motion(rotations(4), torch.tensor([1, 3]))]
+    expected = ImplicitEquivariance(net)(x, motion)
+    for wrapped in (torch.compile(net, backend="eager"), nn.DataParallel(net)):
+        found = ImplicitEquivariance(wrapped)(x, motion)
+        assert list(found.differences) == list(expected.differences)
+        assert torch.allclose(found.loss, expected.loss)
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 class TestErrors:
     def test_layers(self) -> None:
@@ -255,7 +322,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("beta", [-1, float("nan"), True, "1"], ids=repr)
     def test_weights(self, beta: object) -> None:
-        with pytest.raises(ConfigError, match=r"beta of layer '0' is .*: give a number of at least 0"):
+        with pytest.raises(ConfigError, match=r"beta is .*: give a number of at least 0"):
             ImplicitEquivariance(plain_net(), ["0"], beta=beta)  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match=r"weight of a set of transforms is .*: give a number of at least 0"):
             ImplicitEquivariance(plain_net(), ["0"], [(rotations(4), beta)])  # type: ignore[list-item]
@@ -285,6 +352,10 @@ class TestErrors:
         twice.append(twice[0])
         with pytest.raises(ShapeError, match="layer '0' runs 2 times in one pass"):
             ImplicitEquivariance(twice, ["0"])(torch.zeros(1, 1, 8, 8))
+        idle = Several(lambda y: y)
+        idle.idle = nn.ReLU()
+        with pytest.raises(ShapeError, match=r"layer 'idle' does not run: choose .* torch._dynamo.reset"):
+            ImplicitEquivariance(idle, ["idle"])(torch.zeros(1, 1, 8, 8))
         with pytest.raises(ShapeError, match=r"layer '0' gives .*: choose layers that give"):
             ImplicitEquivariance(nn.Sequential(nn.Flatten(0)), ["0"])(torch.zeros(1, 1, 8, 8))
         with pytest.raises(ShapeError, match="layer '1' runs 2 times in one pass"):  # by another name

@@ -213,12 +213,29 @@ def test_torchs_layers_for_volumes_fit() -> None:
 
 def test_the_variance_of_white_noise_doubles_for_the_relu() -> None:
     for conv in (
-        ScaleConv2d(16, 64, 7, scales=(1.0, 1.5)),
-        ScaleConv2d(16, 64, 7, scales=(1.0, 1.5), extent=2),
-        ScaleSpaceConv2d(16, 64, 5),
+        ScaleConv2d(16, 256, 7, scales=(1.0, 1.5)),
+        ScaleConv2d(16, 256, 7, scales=(1.0, 1.5), extent=2),
+        ScaleSpaceConv2d(16, 256, 5),
     ):
         inner = conv(torch.randn(2, 16, 2, 24, 24)).detach()[:, :, : 1 if conv.extent == 2 else 2, 8:-8, 8:-8]
-        assert 0.8 < float(inner.var()) < 4.5
+        assert 1.3 < float(inner.var()) < 3.1
+
+
+def test_errors_are_those_of_evaluation() -> None:
+    """Neither does dropout count, nor do running statistics change; gradients flow."""
+    net = nn.Sequential(ScaleLiftConv2d(1, 4, 7, scales=SCALES, padding="same"), nn.BatchNorm3d(4), nn.Dropout(0.5))
+    net[0].requires_grad_(False)
+    mean = net[1].running_mean.clone()  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
+    x = random_input(1, (16, 16)).float()
+    first, second = (scale_error(net, x, factor=ROOT, margin=4) for _ in range(2))
+    assert first.shared == second.shared
+    table = similitude_errors(net, x, factors=(ROOT,), degrees=(0,), ratio=ROOT, margin=4)
+    assert table.shared[0, 0] == first.shared
+    assert torch.equal(net[1].running_mean, mean)  # pyright: ignore[reportArgumentType]
+    assert net.training
+    assert net[2].training
+    first.shared.backward()
+    assert net[1].weight.grad.abs().sum() > 0  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_smaller_windows_change_nothing() -> None:
@@ -230,6 +247,25 @@ def test_smaller_windows_change_nothing() -> None:
 
 @pytest.mark.usefixtures("unchecked_annotations")
 class TestErrors:
+    def test_functions_of_another_group_or_number_of_scales(self) -> None:
+        lift, conv = ScaleLiftConv2d(1, 2, 5, scales=(1.0, 2.0)), ScaleConv2d(2, 2, 5, scales=(1.0, 2.0), extent=2)
+        x, maps = torch.zeros(1, 1, 9, 9), torch.zeros(1, 2, 2, 9, 9)
+        on_image, on_maps = ev.scale.scale_lift_conv2d, ev.scale.scale_conv2d
+        for group, basis in (("C4", lift.functions), ("C1", lift.functions[:3]), ("C1", lift.functions[:, :0])):
+            with pytest.raises(ShapeError, match=r"ScaleLiftConv2d: basis has shape .*; needs \[15 function"):
+                on_image(x, lift.weight, basis=basis, group=group)
+        for windows in ((5,), (5, 4), (5, 7), (5, -1)):
+            with pytest.raises(ShapeError, match=r"windows=\(.*\): give a number of taps for each of 2 scale"):
+                on_image(x, lift.weight, basis=lift.functions, windows=windows)
+            with pytest.raises(ShapeError, match=r"windows=\(.*\): give a number of taps for each of 2 scale"):
+                on_maps(maps, conv.weight, basis=conv.functions, windows=windows)
+        four = torch.zeros(conv.weight.shape[-1], 8, 5, 5)
+        with pytest.raises(ShapeError, match=r"ScaleConv2d: weight has shape .* x 4 +of C4, functions"):
+            on_maps(torch.zeros(1, 2, 8, 9, 9), conv.weight, basis=four, group="C4")
+        space = ScaleSpaceConv2d(2, 2, 3)
+        with pytest.raises(ConfigError, match="base=0: give a whole number of at least 1"):
+            ev.scale.scale_space_conv2d(maps, space.weight, base=0)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [

@@ -14,7 +14,6 @@ from equivision.errors import ConfigError, DataError
 from equivision.implicit import FeatureGroupPool, Motion, rotations
 from equivision.models import SiameseNetwork
 from equivision.tasks import ClassificationTask, TrackingTask
-from equivision.tasks._tracking import turn_offsets
 from equivision.tracking import balanced_logistic_loss, response_labels
 from tests.tasks import _make as make
 
@@ -35,6 +34,12 @@ def pairs(number: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 def turned_by(*turns: int) -> Motion:
     """Images of a batch turned by so many quarter turns."""
     return Motion(rotations([90, 180, 270]), torch.tensor(turns) - 1)
+
+
+def turn_offsets(offset: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Points (x, y) turned counter-clockwise as one sees it, where y points down: written out."""
+    rows = zip(offset.tolist(), turns.tolist(), strict=True)
+    return torch.tensor([[(x, y), (y, -x), (-x, -y), (-y, x)][k] for (x, y), k in rows])
 
 
 def loader(number: int = 2) -> DataLoader:
@@ -138,6 +143,21 @@ def test_the_learning_rate_falls_a_thousandfold(tmp_path: Path) -> None:
     assert [optimizer.param_groups[0][key] for key in ("momentum", "weight_decay")] == [0.9, 5e-4]
 
 
+@pytest.mark.parametrize("options", [{"max_epochs": 3}, {"max_steps": 6}, {"max_epochs": -1, "max_steps": 5}], ids=str)
+def test_it_falls_as_far_where_steps_are_counted(options: dict[str, int], tmp_path: Path) -> None:
+    task = TrackingTask("siamfc", width=1)
+    trainer = make.trainer(tmp_path, **options)
+    trainer.fit(task, loader(4))  # two steps an epoch
+    (scheduler,) = (config.scheduler for config in trainer.lr_scheduler_configs)
+    assert scheduler.gamma == pytest.approx(1e-3**0.5)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_training_without_an_end(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="its length must be known: give the trainer max_epochs or max_steps"):
+        make.trainer(tmp_path, max_epochs=-1).fit(TrackingTask("siamfc", width=1), loader())
+
+
 def saved(task: TrackingTask, path: Path) -> Path:
     trainer = make.trainer(path.parent)
     trainer.strategy.connect(task)
@@ -146,7 +166,9 @@ def saved(task: TrackingTask, path: Path) -> Path:
 
 
 def test_a_checkpoint_gives_the_task_back(tmp_path: Path) -> None:
-    task = TrackingTask("het_siamfc", group="C2", width=2, model_args={"sizes": [4, 1]}, equivariance=0.1, radius=8.0)
+    task = TrackingTask(
+        "het_siamfc", group="C2", width=2, model_args={"feature_groups": "4-1"}, equivariance=0.1, radius=8.0
+    )
     again = TrackingTask.load_from_checkpoint(saved(task, tmp_path / "a.ckpt"))
     assert dict(again.hparams) == dict(task.hparams)
     z, x, _ = pairs()

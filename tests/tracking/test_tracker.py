@@ -1,7 +1,7 @@
 """The tracker with a network that can be seen through: it moves, grows and turns with its target."""
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -96,12 +96,18 @@ def test_other_scales_are_penalised() -> None:
 
 
 def test_the_size_has_limits() -> None:
-    sequence = film([(60, 60)] * 2, [target()] * 2)
-    tracker = SiameseTracker(see_through(), scale_step=1.9, scale_penalty=0.0, scale_rate=1.0)
-    state = tracker.init(sequence.frame(0), sequence.boxes[0])
-    for _ in range(3):
-        state = tracker.update(sequence.frame(1), state)
-    assert 0.2 <= state.size[0] / 32 <= 5
+    """A fifth and five times the first size, on both sides, however often another scale is best."""
+    frame = film([(60, 50)], [target(40)]).frame(0)
+    for scale, limit in ((0, 0.2), (2, 5.0)):
+        net = Scripted(peak(scale, 8, 8))
+        tracker = SiameseTracker(net, window=0.0, scale_step=1.5, scale_penalty=1.0, scale_rate=1.0)
+        state = tracker.init(frame, (60.0, 50.0, 40.0, 20.0))
+        for _ in range(2):
+            state = tracker.update(frame, state)
+        assert state.size[0] == pytest.approx(40 * 1.5 ** (2 * scale - 2))  # not yet
+        for _ in range(4):
+            state = tracker.update(frame, state)
+        assert state.size == pytest.approx((40 * limit, 20 * limit))
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -214,7 +220,10 @@ class TestErrors:
             with pytest.raises(ConfigError, match=r"box=.*: give left edge, upper edge, width and height"):
                 tracker.init(frame, box)  # type: ignore[arg-type]
         state = tracker.init(frame, (10.0, 10.0, 20.0, 20.0))
-        for wrong in (frame.float(), frame[0]):
+        for outside in ((60.0, 0.0, 9.0, 9.0), (0.0, -9.0, 9.0, 9.0), (1000.0, 1000.0, 10.0, 10.0)):
+            with pytest.raises(ConfigError, match=r"box=.* lies outside the frame, which is 60 wide and 60 high"):
+                tracker.init(frame, outside)
+        for wrong in (frame.float(), frame[0], frame[:1]):
             with pytest.raises(ShapeError, match=r"the frame is .*: give bytes"):
                 tracker.init(wrong, (10.0, 10.0, 20.0, 20.0))
             with pytest.raises(ShapeError, match=r"the frame is .*: give bytes"):
@@ -223,10 +232,19 @@ class TestErrors:
     def test_other_networks_and_frames(self) -> None:
         with pytest.raises(ConfigError, match=r"net=Identity: give a SiameseNetwork, such as re_siamfc\(\)"):
             SiameseTracker(nn.Identity())  # type: ignore[arg-type]
-        tracker, frame = SiameseTracker(see_through()), torch.zeros(3, 60, 60, dtype=torch.uint8)
-        state = tracker.init(frame, (10.0, 10.0, 20.0, 20.0))
-        with pytest.raises(ShapeError, match=r"the frame has 1 channel\(s\), the first one had 3"):
-            tracker.update(frame[:1], state)
+        frame = torch.zeros(3, 60, 60, dtype=torch.uint8)
+        for net, size in ((create_model("siamfc", width=2, in_channels=1), 127), (create_model("siamfc", width=2), 20)):
+            with pytest.raises(ShapeError, match=rf"does not take a template of shape \(3, {size}, {size}\)"):
+                SiameseTracker(net, template_size=size).init(frame, (10.0, 10.0, 20.0, 20.0))
+
+    def test_a_first_frame_that_does_not_show_the_target(self) -> None:
+        sequence = film(walk(3), [target()] * 3)
+        hidden = replace(sequence, visible=torch.tensor([False, True, True]))
+        with pytest.raises(DataError, match="its target is not visible in the first frame"):
+            SiameseTracker(see_through()).track(hidden)
+        outside = replace(sequence, boxes=sequence.boxes + torch.tensor([1000.0, 0.0, 0.0, 0.0]))
+        with pytest.raises(DataError, match=r"TrackingSequence\(.*\), first frame: box=.* lies outside the frame"):
+            SiameseTracker(see_through()).track(outside)
 
     def test_broken_weights(self) -> None:
         net = see_through()
