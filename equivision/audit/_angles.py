@@ -40,10 +40,14 @@ def measure_angles(
     plane = Move("plane", "images", lambda x, g: act(x, g, group))
     for batch in images.split(batch_size) if angles else ():
         x = runner.load(batch)
-        window = inscribed_disk(*x.shape[-2:], x.device)
+        window = inscribed_disk(x.shape[-2], x.shape[-1], x.device)
         output = runner(x * window)
         upright.append(predictions_of(output))
-        inside = inscribed_disk(*output.shape[-2:], output.device) if output.ndim > 3 else torch.ones_like(output[:1])
+        inside = (
+            inscribed_disk(output.shape[-2], output.shape[-1], output.device)
+            if output.ndim > 3
+            else torch.ones_like(output[:1])
+        )
         for i, degrees in enumerate(angles):
             y = runner(rotate_feature(x * window, degrees, group, plane) * window)
             errors[i].add(y * inside, rotate_feature(output, degrees, group, move) * inside)

@@ -164,9 +164,9 @@ class SegmentationTask(SupervisedTask):
         number = self.hparams["ignore_index"]
         return _UNSEEN if number is None else number
 
-    def _loss(self, logits: Tensor, masks: Tensor) -> Float[Tensor, ""]:
+    def _loss(self, logits: Tensor, labels: Tensor) -> Float[Tensor, ""]:
         ignored = self.hparams["ignore_index"] if self.objective is None else self.ignored
-        return self._finite(mask_loss(logits, masks, ignore_index=ignored))
+        return self._finite(mask_loss(logits, labels, ignore_index=ignored))
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Loss and scores of a batch."""
