@@ -36,10 +36,11 @@ def write_masks(task: SegmentationTask, options: argparse.Namespace) -> None:
     written = 0
     for target, path in _targets(folder, options.images).items():
         try:
-            picture = read_picture(path, channels=channels)
+            picture = read_picture(path, channels=channels, large=options.tile is not None)
         except DataError as error:
             if not options.skip_bad:
-                raise DataError(f"{error}, or leave such pictures out with --skip-bad") from error
+                cure = "; read it whole with --tile, and run on tiles" if "decompression bomb" in str(error) else ""
+                raise DataError(f"{error}, or leave such pictures out with --skip-bad{cure}") from error
             complain(f"{error}; it is left out", "warning")
             continue
         mask = _mask(task, picture, path, options)

@@ -33,19 +33,27 @@ def read_like_training(task: SupervisedTask, folder: Path, *, skip_bad: bool) ->
         skip_bad: leave out those that cannot be read, with a warning.
 
     Raises:
-        ConfigError: the network was not trained on square images with 1 or 3 channels.
-        DataError: the folder is missing or empty, or pictures cannot be read; all are named.
+        ConfigError: the network was not trained on images of one size with 1 or 3 channels.
+        DataError: the folder is missing or empty, or pictures cannot be read; all are named. Or training images were
+            not square, and pictures have another size.
     """
     size, channels = task.hparams["image_size"], task.hparams["in_channels"]
-    if size is None or size[0] != size[1] or channels not in (1, 3):
+    if size is None or channels not in (1, 3):
         raise ConfigError(
             f"the network was trained on images of size {size} with {channels} channel(s), but pictures in a folder "
-            "are prepared as squares with 1 or 3 channels only: call predict_step of the task in Python instead"
+            "are prepared in one size with 1 or 3 channels only: call predict_step of the task in Python instead"
         )
+    height, width = size
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what was skipped is said below
+        warnings.filterwarnings("ignore", message="skipped ")  # what was skipped is said below
         kind: Literal[1, 3] = 1 if channels == 1 else 3
-        data = read_pictures(folder, image_size=size[0], channels=kind, skip_bad=True)
+        data = read_pictures(folder, image_size=height if height == width else None, channels=kind, skip_bad=True)
+    if data.images.shape[2:] != (height, width):
+        found = "x".join(map(str, data.images.shape[2:]))
+        raise DataError(
+            f"the pictures in {folder} are {found} pixels, the network was trained on {height}x{width}: only square "
+            "pictures are scaled for it; scale these"
+        )
     if not data.skipped:
         return data
     bad = [f"{one.name} ({one.reason})" for one in data.skipped]

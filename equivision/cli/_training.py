@@ -21,7 +21,7 @@ from equivision.cli import _runs
 from equivision.cli._parser import FROM_DATA, TrainingParser, from_data
 from equivision.cli._pictures import leave_out_bad
 from equivision.cli._progress import EpochBar
-from equivision.cli._screen import say
+from equivision.cli._screen import complain, say
 from equivision.errors import ConfigError, DataError
 from equivision.models import list_models
 from equivision.tasks import (
@@ -249,6 +249,8 @@ class TrainingCLI(LightningCLI):
         if self.checkpoint is not None and self.path is not None:
             model.load_weights(self.checkpoint, self.path)  # Lightning does it again; here it tells what does not fit
         self._announce()  # reads the data, so that nothing is removed or written if that fails
+        self._try_a_picture()
+        self._check_pictures()
         if _is_first() and not config.trainer.fast_dev_run:
             if not config.resume:
                 _runs.clear(self.run_dir)
@@ -263,6 +265,24 @@ class TrainingCLI(LightningCLI):
             )
             raise SystemExit(130) from None
         self._conclude()
+
+    def _try_a_picture(self) -> None:
+        """Move one picture as in training: what cannot be shall fail before an earlier run is removed."""
+        dataset = getattr(self.datamodule.train_dataloader(), "dataset", None)
+        if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and len(dataset):
+            dataset[0]
+
+    def _check_pictures(self) -> None:
+        """Warn where pictures for testing are drawn from a folder that is not what it was in training."""
+        then = (self.checkpoint or {}).get(type(self.datamodule).__qualname__) or {}
+        now = self.datamodule.state_dict()
+        if then and now and then["root"] == now["root"] and then["trained"] != now["trained"] and _is_first():
+            complain(
+                f"{now['root']} does not hold the pictures that it held when {self.path} was trained, and it is drawn "
+                "by lot which of them are tested: some of those may have been trained on. Keep pictures for testing in "
+                "a folder of their own (train/ and test/)",
+                "warning",
+            )
 
     def _options(self, config: Any) -> dict[str, Any]:
         """All options as plain values."""
@@ -343,6 +363,7 @@ class TrainingCLI(LightningCLI):
         assert self.checkpoint is not None  # noqa: S101 (before_instantiate_classes read it)
         assert self.path is not None  # noqa: S101
         model.load_weights(self.checkpoint, self.path)
+        self._check_pictures()
         found = {
             name: value
             for part in function(model, datamodule=datamodule, verbose=False)

@@ -1,6 +1,7 @@
 """Lightning data modules for parquet files, data sets of the hub, and folders of pictures."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -83,14 +84,48 @@ def _size(data: ImageData) -> str:
     return "x".join(map(str, data.images.shape[2:]))
 
 
-def load_folders(module: PictureDataModule, root: Path) -> Splits | None:
-    """Where the folder has none for each split: all that is there, of which a seventh validates and a seventh tests."""
-    if module.train_split != "train" or (root / "train").is_dir():
-        return None
-    whole = module.read("", None, module.channels)
-    seventh = -(-len(whole) // 7)
-    val_size, test_size = (seventh if size is None else size for size in (module.val_size, module.test_size))
-    return carve(whole, train_size=module.train_size, val_size=val_size, test_size=test_size, seed=module.seed)
+class FolderSplits(PictureDataModule):
+    """Pictures in a folder for each split, or in one folder, of which a seventh validates and a seventh tests.
+
+    Args:
+        root: the folder; a relative one is also looked for below the environment variable EQUIVISION_DATA.
+        **options: see :class:`PictureDataModule`.
+    """
+
+    def __init__(self, root: str | Path, **options: Any) -> None:
+        super().__init__(**options)
+        self.root = root
+
+    def _has_no_splits(self) -> bool:
+        return self.train_split == "train" and not (data_folder(self.root) / "train").is_dir()
+
+    def load(self) -> Splits:
+        """Read the splits, or read all pictures and split them.
+
+        Raises:
+            DataError: a split is missing or empty, a picture cannot be read, or sizes differ.
+        """
+        root = data_folder(self.root)
+        if self._has_no_splits():
+            whole = self.read("", None, self.channels)
+            seventh = -(-len(whole) // 7)
+            val_size, test_size = (seventh if size is None else size for size in (self.val_size, self.test_size))
+            return carve(whole, train_size=self.train_size, val_size=val_size, test_size=test_size, seed=self.seed)
+        if self.val_split is None and self.val_size is None and (root / "val").is_dir():
+            self.val_split = "val"
+        if self.test_split == "test" and self.test_size is None and not (root / "test").is_dir():
+            raise DataError(
+                f"{root} has a folder train and none called test: add one, name it with test_split=, or take pictures "
+                "from train with test_size= (on the command line --data.test_size)"
+            )
+        return super().load()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints: which pictures were trained on, where those to be tested are drawn from the same folder."""
+        if not self.test_size and not self._has_no_splits():
+            return {}
+        names = "\n".join(self.splits.train.names)
+        return {"root": str(data_folder(self.root).resolve()), "trained": hashlib.sha256(names.encode()).hexdigest()}
 
 
 class _TableDataModule(PictureDataModule):
@@ -152,25 +187,17 @@ class HubDataModule(_TableDataModule):
         return read_hub(self.dataset_name, split, config=self.config, **self._read_options(class_names, channels))
 
 
-class ImageFolderDataModule(PictureDataModule):
+class ImageFolderDataModule(FolderSplits):
     """Folders of pictures, a folder for each class (:func:`read_image_folder`).
 
     Either ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``, or, without a folder ``train``, the classes lie
     in ``root`` itself; then a seventh of the pictures validates and a seventh tests, unless ``val_size`` and
-    ``test_size`` say how many.
+    ``test_size`` say how many. A folder ``root/val`` validates, if neither ``val_split`` nor ``val_size`` is given.
 
     Args:
         root: folder of the splits; a relative one is also looked for below the environment variable EQUIVISION_DATA.
         **options: see :class:`PictureDataModule`.
     """
-
-    def __init__(self, root: str | Path, **options: Any) -> None:
-        super().__init__(**options)
-        self.root = root
-
-    def load(self) -> Splits:
-        """Read the splits, or read the classes and split them."""
-        return load_folders(self, data_folder(self.root)) or super().load()
 
     def read(self, split: str, class_names: Sequence[str] | None, channels: Literal[1, 3] | None) -> ImageData:
         """Read one split."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from equivision.data._datamodules_files import PictureDataModule, load_folders
+from equivision.data._datamodules_files import FolderSplits, PictureDataModule
 from equivision.data._images import ImageData
 from equivision.data._mask_folder import read_mask_folder, read_ph2
 from equivision.data._masks import MaskClasses
@@ -102,12 +102,13 @@ class MaskParquetDataModule(SegmentationDataModule):
         )
 
 
-class MaskFolderDataModule(SegmentationDataModule):
+class MaskFolderDataModule(FolderSplits, SegmentationDataModule):
     """Folders of pictures and masks (:func:`read_mask_folder`).
 
     Either ``root/train/images/a.jpg``, ``root/train/masks/a.png`` and the same in ``root/test``, or, without a folder
     ``train``, ``root/images`` and ``root/masks``; then a seventh of the pairs validates and a seventh tests, unless
-    ``val_size`` and ``test_size`` say how many.
+    ``val_size`` and ``test_size`` say how many. A folder ``root/val`` validates, if neither ``val_split`` nor
+    ``val_size`` is given.
 
     Args:
         root: folder of the splits; a relative one is also looked for below the environment variable EQUIVISION_DATA.
@@ -116,12 +117,8 @@ class MaskFolderDataModule(SegmentationDataModule):
     """
 
     def __init__(self, root: str | Path, *, mask_suffix: str = "_mask", **options: Any) -> None:
-        super().__init__(**options)
-        self.root, self.mask_suffix = root, mask_suffix
-
-    def load(self) -> Splits:
-        """Read the splits, or read all pairs and split them."""
-        return load_folders(self, data_folder(self.root)) or super().load()
+        super().__init__(root, **options)
+        self.mask_suffix = mask_suffix
 
     def read_masks(self, split: str, masks: MaskClasses, channels: Literal[1, 3] | None) -> ImageData:
         """Read one split."""

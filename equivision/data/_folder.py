@@ -29,8 +29,13 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
     )
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a file or one of its folders is hidden, as ``.ipynb_checkpoints`` is, which holds copies."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def check_folder(folder: Path) -> None:

@@ -5,7 +5,8 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,23 +24,47 @@ from equivision.errors import ConfigError, DataError
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _GREY = ("1", "L", "LA")
 _DEEP = ("I", "I;16", "I;16B", "I;16L")
+#: Formats whose files may hold several pictures; in those of cameras further ones are previews.
+_PAGED = ("TIFF", "GIF", "WEBP", "PNG")
+#: Largest value of 16-bit pictures that use at most a quarter of what is there.
+_DARK = 2**14 - 1
 
 
 class _Unreadable(Exception):  # noqa: N818
     """A picture that cannot be read, with the reason."""
 
 
-def _open(content: bytes | Path) -> Any:
+@contextmanager
+def _any_number_of_pixels(image_module: Any) -> Iterator[None]:
+    """Let pillow read what it would take for an attack by its size, as slides of whole tissues are."""
+    limit = image_module.MAX_IMAGE_PIXELS
+    image_module.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        image_module.MAX_IMAGE_PIXELS = limit
+
+
+def _open(content: bytes | Path, *, large: bool = False) -> Any:
     """Decode a picture completely; the orientation in its EXIF data is applied."""
     image_module = require("PIL.Image", "pillow", "reading pictures")
     operations = require("PIL.ImageOps", "pillow", "reading pictures")
     try:
-        picture = image_module.open(io.BytesIO(content if isinstance(content, bytes) else content.read_bytes()))
-        picture.load()
-        return operations.exif_transpose(picture)
+        with _any_number_of_pixels(image_module) if large else nullcontext():
+            picture = image_module.open(io.BytesIO(content if isinstance(content, bytes) else content.read_bytes()))
+            _check_pages(picture)
+            picture.load()
+            return operations.exif_transpose(picture)
     except (*_UNREADABLE, image_module.DecompressionBombError) as error:
         reason = re.sub(r" <_io\..*?>", "", str(error))  # pillow names the buffer that the bytes were read into
         raise _Unreadable(reason or type(error).__name__) from error
+
+
+def _check_pages(picture: Any) -> None:
+    """Refuse stacks and animations, of which the first page would be all that is seen."""
+    pages = getattr(picture, "n_frames", 1) if picture.format in _PAGED else 1
+    if pages > 1:
+        raise _Unreadable(f"it holds {pages} pictures, a stack or an animation: save each in a file of its own")
 
 
 def _grey_or_rgb(picture: Any, channels: int | None) -> Any:
@@ -56,18 +81,22 @@ def _grey_or_rgb(picture: Any, channels: int | None) -> Any:
     return picture.convert("L" if channels == 1 else "RGB")
 
 
-def read_picture(path: str | Path, *, channels: Literal[1, 3] = 3) -> UInt8[Tensor, "channels height width"]:
+def read_picture(
+    path: str | Path, *, channels: Literal[1, 3] = 3, large: bool = False
+) -> UInt8[Tensor, "channels height width"]:
     """One picture as bytes, in its own size.
 
     Args:
         path: the file.
         channels: 1, grey, or 3, RGB.
+        large: read it however many pixels it has. Otherwise one of more than 179 million is refused, since its file may
+            have been made to fill the memory.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or holds several pictures.
     """
     try:
-        picture = _grey_or_rgb(_open(Path(path)), channels)
+        picture = _grey_or_rgb(_open(Path(path), large=large), channels)
     except _Unreadable as error:
         raise DataError(f"{path} cannot be read ({error}): fetch it again, or remove it") from error
     values = torch.from_numpy(np.array(picture))
@@ -128,6 +157,7 @@ class PictureStack:
         self._labels: list[int] = []
         self._names: list[str] = []
         self._skipped: list[Skipped] = []
+        self._deepest: int | None = None  # largest value in 16-bit pictures
 
     def add(
         self,
@@ -146,7 +176,10 @@ class PictureStack:
         try:
             if content is None:
                 raise _Unreadable("there is no picture")
-            opened = _grey_or_rgb(_open(content), self.channels)
+            found = _open(content)
+            if found.mode in _DEEP:
+                self._deepest = max(self._deepest or 0, int(np.asarray(found).max()))
+            opened = _grey_or_rgb(found, self.channels)
             picture = _fit(opened, self.image_size, self.crop)
             if mask is not None or self._reader is not None:
                 self._masks.append(self._mask(mask, mask_name, opened.size))
@@ -215,6 +248,13 @@ class PictureStack:
             warnings.warn(
                 f"skipped {len(self._skipped)} of {total} pictures in {self.source} that cannot be read: "
                 f"{listed}{more}",
+                stacklevel=3,
+            )
+        if self._deepest is not None and 255 < self._deepest <= _DARK:
+            warnings.warn(
+                f"the 16-bit pictures in {self.source} have values up to {self._deepest} of 65535, and are read as "
+                f"bytes up to {self._deepest // 257}: nearly black, with few steps. Save them with their values "
+                f"multiplied by {65535 // (2 ** self._deepest.bit_length() - 1)}, those to be predicted, too",
                 stacklevel=3,
             )
         if any(image.ndim == 3 for image in self._images):

@@ -77,7 +77,7 @@ def carve(data: ImageData, *, train_size: int | None = None, val_size: int, test
     a larger one.
 
     Raises:
-        ConfigError: nothing is left to train on.
+        ConfigError: nothing is left to train on, or of a class nothing where no ``train_size`` asks for so few.
     """
     if train_size is None and val_size == test_size == 0:
         return Splits(data, None, None)
@@ -89,4 +89,19 @@ def carve(data: ImageData, *, train_size: int | None = None, val_size: int, test
         )
     split = random_split if data.labels is None else stratified_split
     test, val, train = split(data, (test_size, val_size, size), seed=seed)
+    if train_size is None:
+        _check_all_classes(data, train)
     return Splits(train, val if val_size else None, test if test_size else None)
+
+
+def _check_all_classes(whole: ImageData, train: ImageData) -> None:
+    if whole.labels is None or train.labels is None:
+        return
+    there, left = whole.labels.bincount(), train.labels.bincount(minlength=int(whole.labels.max()) + 1)
+    gone = ((there > 0) & (left == 0)).nonzero().flatten().tolist()
+    if gone:
+        name = whole.class_names[gone[0]] if whole.class_names else str(gone[0])
+        raise ConfigError(
+            f"of the class {name!r}, with {int(there[gone[0]])} picture(s), none is left to train on: add pictures of "
+            "it, or make val_size and test_size smaller"
+        )

@@ -64,6 +64,12 @@ def _names_a_class(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_names_a_class, value))
 
 
+def _other(path: Path) -> str:
+    """Another checkpoint of the run."""
+    beside = [one for one in ("last.ckpt", "best.ckpt") if one != path.name and (path.parent / one).is_file()]
+    return f"{path.parent / beside[0]}" if beside else "another one of the run"
+
+
 def _why(path: Path, error: Exception) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if isinstance(error, pickle.UnpicklingError) and named:
@@ -74,7 +80,7 @@ def _why(path: Path, error: Exception) -> str:
         )
     return (
         f"checkpoint {path} cannot be read, it is damaged or cut short ({path.stat().st_size:,} bytes), or no "
-        "checkpoint: copy it again, or use another one of the run, such as last.ckpt or best.ckpt beside it"
+        f"checkpoint: copy it again, or use {_other(path)}"
     )
 
 

@@ -41,7 +41,8 @@ def check_degree(degree: int, name: str = "degree") -> int:
 @lru_cache(maxsize=512)
 def coupling(first: int, second: int, third: int) -> Float[Tensor, "a b c"]:
     """The one array of norm 1 that does not change when D^first, D^second and D^third act on its axes (Wigner's 3j)."""
-    return _o3().wigner_3j(first, second, third, dtype=torch.float64, device="cpu")
+    with torch.inference_mode(False):  # kept for all that comes, also for what is differentiated
+        return _o3().wigner_3j(first, second, third, dtype=torch.float64, device="cpu").clone()
 
 
 def wigner_d(degree: int, rotations: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch size size"]:

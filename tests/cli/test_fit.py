@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from equivision.cli import main
 from equivision.tasks import ClassificationTask
+from tests.data._make import picture, write_classes
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -133,6 +134,40 @@ def test_a_run_is_not_overwritten_by_accident(trained: Path, tiny: list[str], tm
     assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 0
     for name in ("checkpoints/mine.ckpt", "notes.txt"):
         assert (folder / name).read_text() == "mine"
+
+
+def test_pictures_that_cannot_be_moved_as_asked_remove_nothing(tmp_path: Path, capsys) -> None:
+    write_classes(tmp_path / "data", each=8, size=(28, 32))
+    given = [
+        "--data",
+        "ImageFolderDataModule",
+        "--data.root",
+        str(tmp_path / "data"),
+        "--run_dir",
+        str(tmp_path / "run"),
+    ]
+    given += ["--data.test_variants", "[upright]", "--model.width", "2", "--trainer.accelerator", "cpu"]
+    command = ["fit", *given, "--model.model", "z2cnn", "--trainer.max_epochs", "1"]
+    assert main([*command, "--data.augment", "quarters"]) == 2
+    assert "square" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main(command) == 0
+    best = (tmp_path / "run" / "checkpoints" / "best.ckpt").read_bytes()
+    assert main([*command, "--data.augment", "quarters", "--overwrite"]) == 2
+    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").read_bytes() == best
+
+
+def test_pictures_that_were_added_since(tmp_path: Path, capsys) -> None:
+    """What is tested is drawn by lot from what there is, so it may be what was trained on."""
+    write_classes(tmp_path / "data", each=12, size=(28, 28))
+    run = ["--run_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"]
+    data = ["--data", "ImageFolderDataModule", "--data.root", str(tmp_path / "data")]
+    assert main(["fit", *data, *run, "--model.width", "2", "--trainer.max_epochs", "1"]) == 0
+    assert main(["test", *run]) == 0
+    assert "some of those may have been trained on" not in capsys.readouterr().err
+    picture(7, (28, 28)).save(tmp_path / "data" / "ant" / "new.png")
+    assert main(["test", *run]) == 0
+    assert "some of those may have been trained on. Keep pictures for testing in a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "metrics.csv", "tensorboard/notes.txt", "checkpoints/old.ckpt"])

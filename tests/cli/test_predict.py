@@ -8,6 +8,7 @@ from PIL import Image
 from equivision.cli import main
 from equivision.data import read_digits
 from equivision.tasks import ClassificationTask
+from tests.data._make import picture
 
 
 @pytest.fixture
@@ -95,16 +96,20 @@ def test_mistakes(change: list[str], message: str, trained: Path, pictures: Path
     assert not (tmp_path / "p.csv").exists()
 
 
-def test_only_square_pictures_can_be_prepared(pictures: Path, tmp_path: Path, capsys) -> None:
+def test_oblong_pictures_are_taken_as_they_are(pictures: Path, tmp_path: Path, capsys) -> None:
+    """Only square ones are scaled: to the network the others must come in its size."""
     import lightning
 
-    task = ClassificationTask(width=2, image_size=(28, 30))
+    task = ClassificationTask("z2cnn", width=2, image_size=(28, 32))
     trainer = lightning.Trainer(logger=False, enable_progress_bar=False, enable_checkpointing=False, accelerator="cpu")
     trainer.strategy.connect(task)
     (tmp_path / "checkpoints").mkdir()
     trainer.save_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
-    assert main(options(tmp_path, pictures, tmp_path / "p.csv")) == 2
-    assert (
-        "was trained on images of size [28, 30] with 1 channel(s), but pictures in a folder are"
-        in capsys.readouterr().err
-    )
+    oblong = tmp_path / "oblong"
+    oblong.mkdir()
+    picture(9, (32, 28)).save(oblong / "a.png")
+    assert main(options(tmp_path, oblong, tmp_path / "p.csv")) == 0
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 2
+    picture(9, (30, 28)).save(oblong / "a.png")
+    assert main(options(tmp_path, oblong, tmp_path / "q.csv")) == 2
+    assert "are 28x30 pixels, the network was trained on 28x32: only square pictures are" in capsys.readouterr().err

@@ -287,6 +287,50 @@ def test_classes_that_lie_in_the_root_itself_are_split(tmp_path: Path) -> None:
     assert (len(whole.train), whole.val, whole.test) == (2 * each, None, None)
 
 
+def test_a_folder_val_validates(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        write_classes(tmp_path / part)
+    with pytest.raises(DataError, match=r"has a folder train and none called test: .* --data.test_size"):
+        ImageFolderDataModule(tmp_path).setup("fit")
+    splits = ImageFolderDataModule(tmp_path, test_size=2).splits
+    assert splits.val is not None
+    assert (len(splits.train), len(splits.val)) == (6, 8)
+    fewer = ImageFolderDataModule(tmp_path, test_size=2, val_size=1).splits.val
+    assert fewer is not None
+    assert len(fewer) == 1
+    write_classes(tmp_path / "test")
+    assert ImageFolderDataModule(tmp_path).splits.val is not None
+
+
+def test_a_class_of_which_nothing_is_left_to_train_on(tmp_path: Path) -> None:
+    write_classes(tmp_path, ["ant"], each=20)
+    write_classes(tmp_path, ["bee"], each=1)
+    found = set()
+    for seed in range(8):  # where it goes is drawn by lot
+        try:
+            found.add(ImageFolderDataModule(tmp_path, seed=seed).splits.train.labels.bincount().numel())  # type: ignore[union-attr]
+        except ConfigError as error:
+            found.add(str(error))
+    assert found == {2, "of the class 'bee', with 1 picture(s), none is left to train on: add pictures of it, or make "
+                        "val_size and test_size smaller"}  # fmt: skip
+    few = ImageFolderDataModule(tmp_path, train_size=1, val_size=0, test_size=0)  # as one asked
+    assert len(few.splits.train) == 1
+
+
+def test_what_was_drawn_to_train_on_is_remembered(tmp_path: Path) -> None:
+    write_classes(tmp_path, each=8)
+    before = ImageFolderDataModule(tmp_path).state_dict()
+    assert before == ImageFolderDataModule(tmp_path, batch_size=3).state_dict()
+    assert before != ImageFolderDataModule(tmp_path, seed=1).state_dict()
+    picture(size=(6, 6)).save(tmp_path / "ant" / "new.png")
+    after = ImageFolderDataModule(tmp_path).state_dict()
+    assert (after["root"], after["trained"] != before["trained"]) == (before["root"], True)
+    for part in ("train", "test"):  # here nothing is drawn
+        write_classes(tmp_path / "split" / part)
+    assert ImageFolderDataModule(tmp_path / "split").state_dict() == {}
+    assert ImageFolderDataModule(tmp_path / "split", test_size=2).state_dict() != {}
+
+
 def test_skipped_pictures_of_all_splits_are_listed_once(tmp_path: Path) -> None:
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from equivision.data import Skipped, read_image_folder, read_pictures
+from equivision.data import Skipped, read_image_folder, read_picture, read_pictures
 from equivision.errors import ConfigError, DataError
 from tests.data._make import picture, write_classes
 
@@ -64,6 +64,49 @@ def test_grey_stays_grey_until_one_picture_has_colour(tmp_path: Path) -> None:
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
     assert read_pictures(tmp_path).images.unique().tolist() == [128]
+
+
+def test_cameras_of_fewer_bits_are_warned_of(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 4095, np.uint16)).save(tmp_path / "deep.tif")
+    Image.fromarray(np.full((4, 4), 800, np.uint16)).save(tmp_path / "dark.tif")
+    with pytest.warns(UserWarning, match=r"values up to 4095 of 65535, .* bytes up to 15: .* multiplied by 16, those"):
+        assert read_pictures(tmp_path).images.amax((1, 2, 3)).tolist() == [3, 15]
+    Image.fromarray(np.full((4, 4), 60000, np.uint16)).save(tmp_path / "bright.tif")
+    assert read_pictures(tmp_path).images.amax() == 233  # all 16 bits are used: nothing to say
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp"])
+def test_stacks_and_animations_are_not_read_as_their_first_page(tmp_path: Path, suffix: str) -> None:
+    pages = [picture(10 * i) for i in range(1, 4)]
+    pages[0].save(tmp_path / f"stack{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match=r"it holds 3 pictures, a stack or an animation: save each in a file"):
+        read_pictures(tmp_path)
+    with pytest.raises(DataError, match=r"it holds 3 pictures"):
+        read_picture(tmp_path / f"stack{suffix}")
+
+
+def test_hidden_folders_are_not_looked_into(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    before = read_image_folder(tmp_path).names
+    for hidden in (".ipynb_checkpoints", "ant/.ipynb_checkpoints", "ant/deep/.cache/deeper"):
+        (tmp_path / hidden).mkdir(parents=True)
+        picture().save(tmp_path / hidden / "copy.png")
+    assert len(before) == 8
+    assert read_image_folder(tmp_path).names == before
+    hidden_root = tmp_path / ".mine" / "pictures"  # the folder itself may be
+    hidden_root.mkdir(parents=True)
+    picture().save(hidden_root / "a.png")
+    assert read_pictures(hidden_root).names == ("a.png",)
+
+
+def test_slides_of_whole_tissues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow takes very large pictures for an attack."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    picture((1, 2, 3), (6, 5), "RGB").save(tmp_path / "slide.png")
+    with pytest.raises(DataError, match="decompression bomb"):
+        read_picture(tmp_path / "slide.png")
+    assert read_picture(tmp_path / "slide.png", large=True).shape == (3, 5, 6)
+    assert Image.MAX_IMAGE_PIXELS == 10
 
 
 def test_palettes_and_transparency_become_colour(tmp_path: Path) -> None:
