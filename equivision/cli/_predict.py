@@ -37,7 +37,8 @@ def _parser(command: str) -> Parser:
     parser.add_argument("--tile", type=int, default=None, help=text)
     text = "for masks: pixels that neighbouring tiles share, a quarter of the tile by default"
     parser.add_argument("--overlap", type=int, default=None, help=text)
-    text = "for masks: average the logits over this group, such as D4, so that masks turn with the picture exactly"
+    text = "for masks: average the logits over this group, such as D4, so that masks turn with the picture: exactly by "
+    text += "quarter turns, nearly by other angles"
     parser.add_argument("--symmetrize", default=None, help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda, ... ; by default cuda where there is one")
     parser.add_argument("--skip-bad", "--skip_bad", action="store_true", help="leave out pictures that cannot be read")

@@ -80,16 +80,22 @@ def uniform_(weight: Tensor, variance: float) -> None:
         weight.uniform_(-bound, bound)
 
 
-class FiveAxes(nn.Module):
-    """A module whose weights may have five axes, which ``to(memory_format=torch.channels_last)`` does not take.
+class Movable(nn.Module):
+    """A module that can be moved where torch's own cannot.
 
-    Such weights stay contiguous: the filter bank is built from them anew, in the layout of the input.
+    Weights with five axes, which ``to(memory_format=torch.channels_last)`` does not take, stay contiguous: the filter
+    bank is built from them anew, in the layout of the input. Constants in double precision become single on devices
+    that have no double, such as Apple's.
     """
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         def apply(tensor: Tensor) -> Tensor:
             try:
                 return fn(tensor)
+            except TypeError:  # what torch raises there
+                if tensor.dtype != torch.float64 or isinstance(tensor, nn.Parameter):
+                    raise
+                return fn(tensor.float())
             except RuntimeError:
                 if tensor.ndim != 5:
                     raise
@@ -98,7 +104,7 @@ class FiveAxes(nn.Module):
         return super()._apply(apply, recurse)
 
 
-class GroupConvBase(FiveAxes):
+class GroupConvBase(Movable):
     """What all group convolutions share: checked arguments, parameters, initialisation, repr.
 
     Subclasses say whether the kernel has a group axis (``kernel_on_group``) and whether their input lives on the group

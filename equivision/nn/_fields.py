@@ -13,14 +13,14 @@ from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.functional._fields import check_channels, check_permutation, is_plain, runs_of
 from equivision.groups import OrthogonalGroup, PlanarGroup, PlaneGroup, SpaceOrthogonalGroup
-from equivision.nn._base import Guarantee
+from equivision.nn._base import Guarantee, Movable
 from equivision.nn._steerable import representation
 from equivision.reps import BandLimited, Representation, trivial
 
 Maps = Float[Tensor, "batch channels height width"]
 
 
-class FieldModule(nn.Module):
+class FieldModule(Movable):
     """A layer on the fields of a representation.
 
     Attributes:

@@ -14,11 +14,11 @@ from equivision.filters._steerable import Plan
 from equivision.functional._checks import PaddingMode, without_autocast
 from equivision.functional._steerable import expand_filters, layout_of, tables_of
 from equivision.groups import SpatialGroup
-from equivision.nn._base import Guarantee, keep_window
+from equivision.nn._base import Guarantee, Movable, keep_window
 from equivision.reps import Representation, invariants
 
 
-class SteerableConvBase(nn.Module):
+class SteerableConvBase(Movable):
     """A convolution whose filters are a learned sum of kernels that a constraint leaves.
 
     A subclass says which kernels there are: :meth:`plans`, a row for every type of field of the output. Their arrays

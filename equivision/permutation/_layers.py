@@ -12,7 +12,7 @@ from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
 from equivision.functional._checks import Size2, pair, resolve_padding
 from equivision.groups import PermutationGroup, parse_permutations
-from equivision.nn._base import FiveAxes, Guarantee, uniform_
+from equivision.nn._base import Guarantee, Movable, uniform_
 from equivision.permutation._functional import (
     SetPoolMode,
     Tables,
@@ -27,7 +27,7 @@ from equivision.permutation._functional import (
 from equivision.permutation._relations import Level
 
 
-class _SetLayer(FiveAxes):
+class _SetLayer(Movable):
     """A layer that mixes the members of a set: the group, and its tables as buffers."""
 
     equivariance: ClassVar[Guarantee] = "exact"

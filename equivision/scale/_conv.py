@@ -11,11 +11,11 @@ from equivision._numbers import check_count
 from equivision.errors import ConfigError
 from equivision.filters import HermiteBasis, LogPolarBasis, ScaleBasis, scale_windows
 from equivision.groups import PlanarGroup, planar
-from equivision.nn._base import Guarantee, uniform_
+from equivision.nn._base import Guarantee, Movable, uniform_
 from equivision.scale._functional import scale_conv2d, scale_lift_conv2d, slot_table
 
 
-class _ScaleConvBase(nn.Module):
+class _ScaleConvBase(Movable):
     """What the convolutions over scales share: coefficients of functions that are drawn in every pose, once.
 
     A pose is a scale and an element of a group, number ``s * order + h``.

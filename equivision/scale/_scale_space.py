@@ -9,7 +9,7 @@ from equivision._numbers import check_count
 from equivision.errors import ConfigError, ShapeError
 from equivision.filters import discrete_gaussian, scale_windows
 from equivision.functional._checks import check_floating
-from equivision.nn._base import FiveAxes, Guarantee, uniform_
+from equivision.nn._base import Guarantee, Movable, uniform_
 from equivision.scale._functional import scale_space_conv2d
 
 
@@ -18,7 +18,7 @@ def _check_base(base: int) -> None:
         raise ConfigError(f"base={base!r}: give a whole number of at least 2, by which taps can be spread")
 
 
-class ScaleSpaceLift(nn.Module):
+class ScaleSpaceLift(Movable):
     """From an image to its scale-space: slot k is blurred as far as an image shrunk by ``base^k`` needs.
 
     The blur is the discrete Gaussian of variance ``zero_scale^2 (base^2k - 1)``. Nothing is thrown away: all slots
@@ -87,7 +87,7 @@ class ScaleSpaceLift(nn.Module):
         return f"{self.num_scales}, base={self.base}, zero_scale={self.zero_scale}"
 
 
-class ScaleSpaceConv2d(FiveAxes):
+class ScaleSpaceConv2d(Movable):
     """Convolution of a scale-space: at scale k the taps lie ``base^k`` pixels apart.
 
     ``y[o, k](t) = sum_{c, e, p} x[c, k + e](t + base^k p) psi[o, c, e](p)``. Zeros are padded so that the size stays.

@@ -43,8 +43,8 @@ class MaskScores(Metric):
         self.num_classes, self.ignore_index = num_classes, ignore_index
         shape = (num_classes, num_classes)
         self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
-        for name in ("image_iou", "score", "images"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("image_iou", "score", "images"):  # not in double precision, which some devices do not have
+            self.add_state(name, torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, masks: Tensor) -> None:
         """Add predicted and true class numbers ``[batch, height, width]``."""

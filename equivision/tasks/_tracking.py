@@ -141,9 +141,9 @@ class TrackingTask(TaskBase):
         of_z, of_x = implicit(z, [motion]), implicit(x, [motion])
         templates = turned_templates(of_z.output, self.model.group)
         response = self.model.correlate(templates, of_x.output).amax(1)
-        degrees = torch.tensor(_DEGREES, dtype=torch.float64)[motion.index].to(offset.device)
-        turned = turn_points(offset[:, None].double(), degrees)[:, 0]
-        offsets = torch.cat([offset, turned.to(offset.dtype)])
+        degrees = torch.tensor(_DEGREES, dtype=torch.float64)[motion.index]
+        turned = turn_points(offset.detach().cpu()[:, None].double(), degrees)[:, 0]
+        offsets = torch.cat([offset, turned.to(offset)])
         return (of_z.loss + of_x.loss) / 2, self._loss_of(response, offsets)
 
     def configure_optimizers(self) -> Any:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 import equivision as ev
 from equivision.groups import PlanarGroup, cyclic, dihedral
+from equivision.tasks import MaskScores
 from equivision.testing import (
     assert_batch_independent,
     assert_channels_last,
@@ -159,6 +160,35 @@ def test_built_on_the_meta_device_and_in_another_dtype() -> None:
     assert ev.nn.GroupConv2d(2, 3, 3, group="C4", dtype=torch.float64).weight.dtype == torch.float64
     layer = ev.nn.GroupConv2d(2, 3, 3, group="C4", device="meta")
     assert {tensor.device.type for tensor in (*layer.parameters(), *layer.buffers())} == {"meta"}
+
+
+def to_a_device_without_double_precision(tensor: torch.Tensor) -> torch.Tensor:
+    """What ``to("mps")`` says there."""
+    if tensor.dtype == torch.float64:
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+    return tensor.clone()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ev.nn.LiftConv2d(2, 3, 3, group="C8"),
+        lambda: ev.nn.SteerableConv2d("regular + A2", "E1 + A1", 3, group="D4"),
+        lambda: ev.nn.FieldBatchNorm2d("regular + A1", group="D4"),
+        lambda: ev.nn.FourierNonlinearity("2 band1", group="D4"),
+        lambda: ev.scale.ScaleLiftConv2d(1, 2, 5, scales=(1.0, 2.0)),
+        lambda: ev.scale.ScaleSpaceLift(2),
+        lambda: ev.create_model("harmonic_cnn", width=2),
+        lambda: ev.create_model("unet", group="C8", width=2),
+        lambda: MaskScores(3),
+    ],
+)
+def test_devices_without_double_precision(make) -> None:
+    layer = make()
+    layer._apply(to_a_device_without_double_precision)
+    assert {tensor.dtype for tensor in (*layer.parameters(), *layer.buffers())} <= {torch.float32, torch.int64}
+    with pytest.raises(TypeError, match="float64"):  # what is learned does not lose precision in silence
+        ev.nn.LiftConv2d(2, 3, 3, group="C8").double()._apply(to_a_device_without_double_precision)
 
 
 @pytest.mark.parametrize(
