@@ -321,7 +321,7 @@ class TrainingCLI(LightningCLI):
         bar = self.trainer.progress_bar_callback
         write = say if bar is None else bar.print
         names = ["epoch", *(name for name in row if name.count("/") == 1), "lr", "seconds"]
-        if not hasattr(self, "_header"):
+        if not set(names) <= set(getattr(self, "_header", ())):  # validation may come later than the first epoch
             self._header = names
             write("  ".join(name.rjust(max(len(name), 7)) for name in names))
         total = self.trainer.max_epochs

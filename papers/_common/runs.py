@@ -16,8 +16,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 
 import equivision as ev
+from equivision._files import atomic_write
 from equivision.data import ImageDataModule
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask, SafeCheckpointIO, keep_freed_memory
 
 #: Checkpoints of all reproductions, a folder each.
 RUNS = Path(os.environ.get("EQUIVISION_RUNS", "runs"))
@@ -78,10 +79,8 @@ def claimed(job: Job) -> Iterator[bool]:
 
 def save(job: Job, result: dict[str, Any]) -> None:
     """Write the result, complete or not at all."""
-    job.result.parent.mkdir(parents=True, exist_ok=True)
-    temporary = job.result.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(temporary, job.result)
+    with atomic_write(job.result, "w", encoding="utf-8") as file:
+        file.write(json.dumps(result, indent=1) + "\n")
 
 
 def test_error(result: dict[str, Any]) -> str:
@@ -153,6 +152,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[timer, ModelCheckpoint(job.checkpoints, save_last=True), *callbacks],
+        plugins=[SafeCheckpointIO()],
     )
     trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     return trainer, round(timer.time_elapsed("train") / 3600, 3)
