@@ -268,7 +268,7 @@ class TrainingCLI(LightningCLI):
 
     def _try_a_picture(self) -> None:
         """Move one picture as in training: what cannot be shall fail before an earlier run is removed."""
-        dataset = getattr(self.datamodule.train_dataloader(), "dataset", None)
+        dataset: Any = getattr(self.datamodule.train_dataloader(), "dataset", None)
         if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and len(dataset):
             dataset[0]
 
