@@ -2,10 +2,11 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from equivision._numbers import check_count
 from equivision.errors import ConfigError
+from equivision.nn._base import Movable
 
 #: Taps on the edge of the disk are inside, whatever the rounding.
 _EDGE = 1e-6
@@ -29,7 +30,7 @@ def disk(kernel_size: int) -> tuple[Float[Tensor, "tap 2"], Int[Tensor, " tap"]]
     return torch.stack([right.flatten(), up.flatten()], -1)[inside].float(), inside
 
 
-class Taps(nn.Module):
+class Taps(Movable):
     """The coordinates of a square kernel, disk mask included; nothing to learn, nothing in ``state_dict``.
 
     Args:
@@ -51,6 +52,10 @@ class Taps(nn.Module):
 
     def reset_parameters(self) -> None:
         """Fill the tables."""
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Fill the coordinates and the numbers of the taps."""
         offsets, inside = disk(self.kernel_size)
         self.offsets.copy_(offsets)
         self.inside.copy_(inside)

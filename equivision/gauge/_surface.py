@@ -13,7 +13,7 @@ from equivision.errors import ShapeError
 from equivision.filters import kernel_basis
 from equivision.functional._checks import check_dtypes, without_autocast
 from equivision.gauge._frames import Run, rotation_fields, runs_of, turned
-from equivision.nn._base import Guarantee, uniform_
+from equivision.nn._base import Guarantee, Movable, uniform_
 from equivision.reps import Representation, invariants
 
 Runs = tuple[Run, ...]
@@ -111,7 +111,7 @@ def ring_shares(distance: Tensor, rings: int) -> Float[Tensor, "rings points mos
     return (1 - (inside - middles[:, None, None]).abs() * rings).clamp_min(0)
 
 
-class GaugeConv(nn.Module):
+class GaugeConv(Movable):
     """Convolution on the points of a curved surface, in any frames of its tangent planes.
 
     The sum of :class:`GaugeConv2d` where there are no pixels: neighbours lie in all directions, at all distances, and
@@ -181,10 +181,14 @@ class GaugeConv(nn.Module):
         basis = kernel_basis(self.in_rep, self.out_rep, 1)[..., 0, 0]
         return torch.from_numpy(basis), torch.from_numpy(invariants(self.out_rep).copy())
 
-    def reset_parameters(self) -> None:
-        """Draw the weights so that smooth features about keep their variance; biases are 0; fill the tables."""
+    def fill_tables(self) -> None:
+        """Fill the maps of a point to itself, and the invariants that biases lie in."""
         for buffer, table in zip((self.own_basis, self.constants), self._tables(), strict=True):
             buffer.copy_(table)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that smooth features about keep their variance; biases are 0; fill the tables."""
+        self.fill_tables()
         uniform_(self.weight, 1 / self.in_rep.size)
         if self.own_weight is not None:
             uniform_(self.own_weight, self.out_rep.size / len(self.own_weight))

@@ -85,8 +85,17 @@ class Movable(nn.Module):
 
     Weights with five axes, which ``to(memory_format=torch.channels_last)`` does not take, stay contiguous: the filter
     bank is built from them anew, in the layout of the input. Constants in double precision become single on devices
-    that have no double, such as Apple's.
+    that have no double, such as Apple's. Tables, which no ``state_dict`` holds, are filled again when one is loaded:
+    ``to_empty`` leaves in them what was in the memory.
     """
+
+    def fill_tables(self) -> None:
+        """Fill what is neither learned nor saved; here there is nothing."""
+
+    def _load_from_state_dict(self, *arguments: Any, **options: Any) -> None:
+        super()._load_from_state_dict(*arguments, **options)
+        with torch.no_grad():
+            self.fill_tables()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         def apply(tensor: Tensor) -> Tensor:
@@ -216,12 +225,16 @@ class GroupConvBase(Movable):
         shared = slots if self.input_on_group and not self.kernel_on_group else 1
         return float(self.in_channels // self.groups * slots * self._taps()) * (1 + (shared - 1) / math.pi)
 
-    def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
+    def fill_tables(self) -> None:
+        """Fill the index tables and the sampling matrices."""
         for name, table in zip(self.table_names, self._tables(), strict=True):
             getattr(self, name).copy_(table)
         if self.sampling is not None and (sampling := self._sampling()) is not None:
             self.sampling.copy_(sampling)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables."""
+        self.fill_tables()
         self._draw_weights()
         if self.bias is not None:
             nn.init.zeros_(self.bias)

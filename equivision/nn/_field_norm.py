@@ -66,11 +66,15 @@ class FieldBatchNorm2d(FieldModule):
         self.register_buffer("field", torch.empty(self.rep.size, dtype=torch.long, device=device), persistent=False)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Scales are 1, shifts 0; the running statistics those of a standard normal; fill the tables."""
+    def fill_tables(self) -> None:
+        """Fill the invariants of the fields, and the number of the field of each channel."""
         numbers = [i for i, field in enumerate(self.rep.fields) for _ in range(field.size)]
         self.still.copy_(torch.from_numpy(invariants(self.rep)))  # orthonormal rows
         self.field.copy_(torch.tensor(numbers, device="cpu"))
+
+    def reset_parameters(self) -> None:
+        """Scales are 1, shifts 0; the running statistics those of a standard normal; fill the tables."""
+        self.fill_tables()
         for ones in (self.weight, self.running_var):
             if ones is not None:
                 nn.init.ones_(ones)

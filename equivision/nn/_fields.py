@@ -230,7 +230,11 @@ class FourierNonlinearity(FieldModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Fill the tables, as after ``to_empty``; there is nothing to learn."""
+        """Fill the tables; there is nothing to learn."""
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Fill the matrices that sample the fields, and the way back."""
         samples = _samples(self.rep.fields[0], self.points)
         self.samples.copy_(samples)
         self.back.copy_(samples.t() / len(samples))

@@ -10,10 +10,10 @@ from equivision import functional
 from equivision._numbers import check_count
 from equivision.functional._linear import induction_table, linear_table, restriction_slots
 from equivision.groups import SpatialGroup, spatial
-from equivision.nn._base import Guarantee, uniform_
+from equivision.nn._base import Guarantee, Movable, uniform_
 
 
-class GroupLinear(nn.Module):
+class GroupLinear(Movable):
     """Linear map of values on the group: ``y[o, g] = sum_{c, h} w[o, c, g^-1 h] x[c, h] + b[o]``.
 
     Args:
@@ -60,9 +60,13 @@ class GroupLinear(nn.Module):
         self.register_buffer("table", torch.empty_like(linear_table(self.group), device=device), persistent=False)
         self.reset_parameters()
 
+    def fill_tables(self) -> None:
+        """Fill the index table."""
+        self.table.copy_(linear_table(self.group))
+
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
-        self.table.copy_(linear_table(self.group))
+        self.fill_tables()
         uniform_(self.weight, 2 / (self.in_features * self.group.order))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -77,7 +81,7 @@ class GroupLinear(nn.Module):
         )
 
 
-class Restrict(nn.Module):
+class Restrict(Movable):
     """Go on with a smaller symmetry: a field on G becomes ``|G| / |H|`` fields on the subgroup H, without loss.
 
     Args:
@@ -107,9 +111,13 @@ class Restrict(nn.Module):
         self.group, self.subgroup = spatial(group), spatial(subgroup)
         self.register_buffer("slots", restriction_slots(self.group, self.subgroup), persistent=False)
 
-    def reset_parameters(self) -> None:
-        """Fill the index table again, as after ``to_empty``; there is nothing to learn."""
+    def fill_tables(self) -> None:
+        """Fill the index table."""
         self.slots.copy_(restriction_slots(self.group, self.subgroup))
+
+    def reset_parameters(self) -> None:
+        """Fill the index table; there is nothing to learn."""
+        self.fill_tables()
 
     def forward(
         self, x: Float[Tensor, "batch channel group *space"]
@@ -121,7 +129,7 @@ class Restrict(nn.Module):
         return f"{self.group!r}, {self.subgroup!r}"
 
 
-class Induce(nn.Module):
+class Induce(Movable):
     """Go on with a larger group: learned maps from fields on the subgroup H to fields on G, at every pixel.
 
     ``y[o, s] = sum_{c, r} w[o, c, r^-1 s] x[c, r] + b[o]``, with r in H: every equivariant map there is. Weights that
@@ -180,9 +188,13 @@ class Induce(nn.Module):
         self.register_buffer("table", torch.empty_like(table, device=device), persistent=False)
         self.reset_parameters()
 
+    def fill_tables(self) -> None:
+        """Fill the index table."""
+        self.table.copy_(induction_table(self.group, self.subgroup))
+
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the table."""
-        self.table.copy_(induction_table(self.group, self.subgroup))
+        self.fill_tables()
         uniform_(self.weight, 2 / (self.in_channels * self.subgroup.order))
         if self.bias is not None:
             nn.init.zeros_(self.bias)

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from equivision._numbers import check_count
 from equivision.errors import GroupMismatchError
 from equivision.functional._pool import PoolMode, character_signs, check_pool_mode, coset_slots
 from equivision.groups import PlanarGroup, SpatialGroup, Subgroup, inclusion, planar, spatial
-from equivision.nn._base import Guarantee, grid_numbers
+from equivision.nn._base import Guarantee, Movable, grid_numbers
 from equivision.nn._steerable import representation
 from equivision.reps import Representation
 
@@ -50,7 +51,7 @@ class GroupPool(nn.Module):
         return repr(self.mode)
 
 
-class CosetPool(nn.Module):
+class CosetPool(Movable):
     """Pool over the left cosets ``gH`` of a subgroup: a feature on G becomes one on the cosets G/H.
 
     Args:
@@ -92,9 +93,13 @@ class CosetPool(nn.Module):
         self.mode: PoolMode = mode
         self.register_buffer("slots", coset_slots(self.subgroup), persistent=False)
 
-    def reset_parameters(self) -> None:
-        """Fill the index table again, as after ``to_empty``; there is nothing to learn."""
+    def fill_tables(self) -> None:
+        """Fill the index table."""
         self.slots.copy_(coset_slots(self.subgroup))
+
+    def reset_parameters(self) -> None:
+        """Fill the index table; there is nothing to learn."""
+        self.fill_tables()
 
     def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel coset *space"]:
         """Pool."""
@@ -104,7 +109,7 @@ class CosetPool(nn.Module):
         return f"{self.group!r}, {self.subgroup!r}, mode={self.mode!r}"
 
 
-class CharacterPool(nn.Module):
+class CharacterPool(Movable):
     """Pool over the group with signs, ``1/|G| sum_h rho(h) f(h)``: what is left is moved by ``rho`` alone.
 
     With ``"sign"`` of D_n it is a pseudoscalar: the same for all rotations, and with the other sign for a reflection.
@@ -141,11 +146,16 @@ class CharacterPool(nn.Module):
     def __init__(self, rep: Representation | str = "sign", *, group: PlanarGroup | str | None = None) -> None:
         super().__init__()
         self.rep = representation("rep", rep, group)
-        self.register_buffer("signs", character_signs(self.rep), persistent=False)
+        self.register_buffer("signs", torch.empty_like(character_signs(self.rep), device=None), persistent=False)
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Fill the signs."""
+        self.signs.copy_(character_signs(self.rep))
 
     def reset_parameters(self) -> None:
-        """Fill the signs again, as after ``to_empty``; there is nothing to learn."""
-        self.signs.copy_(character_signs(self.rep))
+        """Fill the signs; there is nothing to learn."""
+        self.fill_tables()
 
     def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel *space"]:
         """Pool."""

@@ -94,20 +94,25 @@ class SteerableConvBase(Movable):
     def _tables(self) -> list[tuple[Tensor, ...]]:
         return [tuple(getattr(self, f"table_{i}_{j}") for j in range(n)) for i, n in enumerate(self._num_tables)]
 
+    def fill_tables(self) -> None:
+        """Fill the tables of the filters, and the invariants that biases lie in."""
+        for tables, values in zip(self._tables(), tables_of(self.in_rep, self.out_rep, self.plans()), strict=True):
+            for table, value in zip(tables, values, strict=True):
+                table.copy_(value)
+        if self.constants is not None:
+            still = torch.from_numpy(invariants(self.out_rep))
+            self.constants.copy_(still / still.abs().amax(1, keepdim=True))
+
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights so that activations keep their variance through a ReLU; biases are 0; fill the tables.
 
         Source: Weiler et al. 2018 (generalised He initialisation).
         """
-        for tables, values in zip(self._tables(), tables_of(self.in_rep, self.out_rep, self.plans()), strict=True):
-            for table, value in zip(tables, values, strict=True):
-                table.copy_(value)
+        self.fill_tables()
         for piece, part in zip(self.weight.split(self._layout.sizes), self._layout.parts, strict=True):
             piece.normal_(std=math.sqrt(2 / max(part.fan_in, 1)))
-        if self.bias is not None and self.constants is not None:
-            still = torch.from_numpy(invariants(self.out_rep))
-            self.constants.copy_(still / still.abs().amax(1, keepdim=True))
+        if self.bias is not None:
             self.bias.zero_()
 
     def filters(self) -> Float[Tensor, "out_channels in_channels *taps"]:

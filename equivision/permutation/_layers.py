@@ -47,6 +47,10 @@ class _SetLayer(Movable):
 
     def reset_parameters(self) -> None:
         """Fill the tables."""
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Fill the tables of the means, and of what sees them."""
         _, means, seen = mixing_tables(self.group)
         self.means.copy_(means)
         self.seen.copy_(seen)

@@ -78,10 +78,14 @@ class _ScaleConvBase(Movable):
         seen = self._num_steps * self.group.order or 1
         return self.in_channels * seen * float(functions.square().sum()) / functions.shape[1]
 
-    def reset_parameters(self) -> None:
-        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; draw the functions."""
+    def fill_tables(self) -> None:
+        """Draw the functions, and fill the index table."""
         for name, table in self._tables().items():
             self.get_buffer(name).copy_(table)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights so that activations keep their variance through a ReLU; biases are 0; draw the functions."""
+        self.fill_tables()
         uniform_(self.weight, 2 / max(self.fan_in, 1e-9))
         if self.bias is not None:
             nn.init.zeros_(self.bias)

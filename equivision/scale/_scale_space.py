@@ -60,7 +60,11 @@ class ScaleSpaceLift(Movable):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Compute the taps again, as after ``to_empty``; nothing is learned."""
+        """Compute the taps; nothing is learned."""
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Compute the taps."""
         for k, variance in enumerate(self.variances):
             self.get_buffer(f"taps{k}").copy_(torch.tensor(discrete_gaussian(variance), device="cpu"))
 

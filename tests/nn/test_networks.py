@@ -205,6 +205,11 @@ def test_devices_without_double_precision(make) -> None:
         (lambda: ev.nn.SteerableConv2d("regular + A2", "E1 + A1", 3, group="D4"), (2, 9, 5, 5)),
         (lambda: ev.nn.FieldBatchNorm2d("regular + A1", group="D4"), (2, 9, 5, 5)),
         (lambda: ev.nn.FourierNonlinearity("2 band1", group="D4"), (2, 12, 5, 5)),
+        (lambda: ev.nn.LiftConv2d(2, 3, 3, group="C8"), (2, 2, 5, 5)),
+        (lambda: ev.nn.CharacterPool("sign", group="D4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.scale.ScaleLiftConv2d(2, 3, 5, scales=(1.0, 2.0)), (2, 2, 7, 7)),
+        (lambda: ev.scale.ScaleSpaceLift(2), (2, 2, 9, 9)),
+        (lambda: ev.permutation.PermutationLinear(2, 3, group="S4"), (2, 4, 2)),
     ],
 )
 def test_built_on_the_meta_device_then_filled(make, shape: tuple[int, ...]) -> None:
@@ -214,9 +219,11 @@ def test_built_on_the_meta_device_then_filled(make, shape: tuple[int, ...]) -> N
         layer = make()
     x = torch.randn(shape)
     assert layer(x.to("meta")).shape == right(x).shape
-    layer.to_empty(device="cpu")
-    for buffer in layer.buffers():
-        buffer.fill_(0)
-    layer.reset_parameters()
-    layer.load_state_dict(right.state_dict())
-    assert torch.equal(layer(x), right(x))
+    for resets in (True, False):  # weights that are loaded need not be drawn before
+        layer.to_empty(device="cpu")
+        for tensor in (*layer.parameters(), *layer.buffers()):
+            tensor.detach().fill_(0)
+        if resets:
+            layer.reset_parameters()
+        layer.load_state_dict(right.state_dict())
+        assert torch.equal(layer(x), right(x))
