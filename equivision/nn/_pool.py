@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -146,8 +145,7 @@ class CharacterPool(Movable):
     def __init__(self, rep: Representation | str = "sign", *, group: PlanarGroup | str | None = None) -> None:
         super().__init__()
         self.rep = representation("rep", rep, group)
-        self.register_buffer("signs", torch.empty_like(character_signs(self.rep), device=None), persistent=False)
-        self.fill_tables()
+        self.register_buffer("signs", character_signs(self.rep), persistent=False)
 
     def fill_tables(self) -> None:
         """Fill the signs."""

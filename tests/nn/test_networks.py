@@ -206,7 +206,6 @@ def test_devices_without_double_precision(make) -> None:
         (lambda: ev.nn.FieldBatchNorm2d("regular + A1", group="D4"), (2, 9, 5, 5)),
         (lambda: ev.nn.FourierNonlinearity("2 band1", group="D4"), (2, 12, 5, 5)),
         (lambda: ev.nn.LiftConv2d(2, 3, 3, group="C8"), (2, 2, 5, 5)),
-        (lambda: ev.nn.CharacterPool("sign", group="D4"), (2, 2, 8, 5, 5)),
         (lambda: ev.scale.ScaleLiftConv2d(2, 3, 5, scales=(1.0, 2.0)), (2, 2, 7, 7)),
         (lambda: ev.scale.ScaleSpaceLift(2), (2, 2, 9, 9)),
         (lambda: ev.permutation.PermutationLinear(2, 3, group="S4"), (2, 4, 2)),
