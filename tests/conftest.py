@@ -12,7 +12,7 @@ import pytest
 import torch
 
 HERE = Path(__file__).parent
-#: Of the cases of a test function, one in so many is run with annotations checked, which takes twice as long.
+#: Of the cases of every second test function, one in so many is run with annotations checked, which takes twice as long.
 SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("all", "fewer", "sample", "others"),
         default="all",
         help="all; fewer: of a test function marked costly(n) the first case and each nth after it; sample: of these "
-        f"the first of every function and each {SAMPLE}th, none of {', '.join(NOT_SAMPLED)}; others: the rest",
+        f"of every second function the first and each {SAMPLE}th, none of {', '.join(NOT_SAMPLED)}; others: the rest",
     )
 
 
@@ -44,26 +44,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip_compile(config, items)
     cases = config.getoption("cases")
     parts = {"fewer": ("sample", "others"), "all": ("sample", "others", None)}.get(cases, (cases,))
-    parted = [(item, _part(item, number)) for item, number in _numbered(items)]
+    parted = [(item, _part(item, function, number)) for item, function, number in _numbered(items)]
     config.hook.pytest_deselected(items=[item for item, part in parted if part not in parts])
     items[:] = [item for item, part in parted if part in parts]
 
 
-def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int]]:
-    """Every case with its number among the cases of its test function."""
-    met: Counter[str] = Counter()
+def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int, int]]:
+    """Every case with the number of its test function in its file, and its own among the cases of that function."""
+    met: dict[Path, Counter[str]] = {}
     for item in items:
-        function = item.nodeid.partition("[")[0]
-        yield item, met[function]
-        met[function] += 1
+        function, here = item.nodeid.partition("[")[0], met.setdefault(item.path, Counter())
+        here[function] += 1
+        yield item, list(here).index(function), here[function] - 1
 
 
-def _part(item: pytest.Item, number: int) -> str | None:
+def _part(item: pytest.Item, function: int, number: int) -> str | None:
     """Whether a case is in the sample or one of the others; None: it is left out, as most cases that are costly."""
     costly = item.get_closest_marker("costly")
     if costly and number % costly.args[0]:
         return None
-    sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and number % SAMPLE == 0
+    sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and number % SAMPLE == function % 2 == 0
     return "sample" if sampled else "others"
 
 

@@ -287,7 +287,8 @@ def test_a_later_layer_in_place_does_not_change_what_is_compared() -> None:
 
 
 def test_a_network_that_is_wrapped() -> None:
-    net, x = ev.create_model("ien_cnn", width=4).eval(), torch.rand(2, 1, 28, 28)
+    net, x = plain_net().eval(), torch.rand(2, 1, 8, 8)
+    net.implicit_layers = ("0", "2")  # pyright: ignore[reportArgumentType]
     motion = [Motion(rotations(4), torch.tensor([1, 3]))]
     expected = ImplicitEquivariance(net)(x, motion)
     for wrapped in (torch.compile(net, backend="eager"), nn.DataParallel(net)):

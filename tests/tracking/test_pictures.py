@@ -86,7 +86,7 @@ def test_videos(tmp_path: Path, ending: str) -> None:
 def test_videos_of_frames_of_several_shapes(tmp_path: Path, ending: str) -> None:
     sequence = dark(4)
     odd = dataclasses.replace(sequence, read=lambda i: sequence.frame(i)[:, : 40 if i == 2 else None])
-    write_video(odd, {"truth": odd.boxes}, tmp_path / f"video{ending}", width=100, frames_per_second=3000)
+    write_video(odd, {"truth": odd.boxes}, tmp_path / f"video{ending}", width=100, frames_per_second=3000.0)
     with Image.open(tmp_path / f"video{ending}") as video:
         assert video.n_frames == 4  # pyright: ignore[reportAttributeAccessIssue]
 
