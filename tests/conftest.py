@@ -12,7 +12,7 @@ import pytest
 import torch
 
 HERE = Path(__file__).parent
-#: Of the cases of every second test function, one in so many is run with annotations checked, which takes twice as long.
+#: Of the cases of every second test function, one in so many is run with annotations checked: it takes twice as long.
 SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
