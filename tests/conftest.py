@@ -16,6 +16,9 @@ HERE = Path(__file__).parent
 SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
+#: Cases of which one in n is run are those with ``number * this`` below 1/n, modulo 1: a step of n would meet some
+#: parameters with one value only.
+_GOLDEN = (5**0.5 - 1) / 2
 THREADS = int(os.environ.get("EQUIVISION_TEST_THREADS", "1"))
 torch.set_num_threads(THREADS)
 
@@ -34,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cases",
         choices=("all", "fewer", "sample", "others"),
         default="all",
-        help="all; fewer: of a test function marked costly(n) the first case and each nth after it; sample: of these "
+        help="all; fewer: of a test function marked costly(n) the first case and about one in n; sample: of these "
         f"of every second function the first and each {SAMPLE}th, none of {', '.join(NOT_SAMPLED)}; others: the rest",
     )
 
@@ -61,7 +64,7 @@ def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int, int]
 def _part(item: pytest.Item, function: int, number: int) -> str | None:
     """Whether a case is in the sample or one of the others; None: it is left out, as most cases that are costly."""
     costly = item.get_closest_marker("costly")
-    if costly and number % costly.args[0]:
+    if costly and number * _GOLDEN % 1 >= 1 / costly.args[0]:
         return None
     sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and number % SAMPLE == function % 2 == 0
     return "sample" if sampled else "others"

@@ -11,6 +11,7 @@ from tests.contract._layers import REPRESENTATIVES, Case
 WITH_PLANE = [case for case in REPRESENTATIVES if case.sizes is not None and case.group.dimension == 2]
 
 
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("case", WITH_PLANE, ids=str)
 def test_channels_last(case: Case, dtype: torch.dtype) -> None:
@@ -21,6 +22,7 @@ def test_channels_last(case: Case, dtype: torch.dtype) -> None:
 OURS = [case for case in REPRESENTATIVES if type(case.layer()).__module__.startswith("equivision")]
 
 
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", OURS, ids=str)
 def test_weights_take_the_format_as_a_whole_network_does(case: Case) -> None:
     layer = case.layer()

@@ -41,6 +41,7 @@ class TestConvolutions:
         fast = functional.group_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
         agree(fast, _slow.convolve(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
+    @pytest.mark.costly(5)
     @pytest.mark.parametrize("algorithm", ["factored", "expand"])
     @pytest.mark.parametrize("kernels", [2, 1])
     def test_separable(
@@ -55,6 +56,7 @@ class TestConvolutions:
         parts = spatial.numpy(), pointwise.numpy(), bias.numpy()
         agree(fast, _slow.separable(x.numpy(), *parts, group, s, p, d))
 
+    @pytest.mark.costly(3)
     @pytest.mark.parametrize("algorithm", ["expand", "sums"])
     def test_wallpaper(self, group: PlanarGroup, window: tuple[int, int, int, int], algorithm: OrbitAlgorithm) -> None:
         k, s, p, d = window
@@ -71,6 +73,7 @@ class TestConvolutions:
         fast = functional.project_conv2d(x, psi, bias, group=group, stride=s, padding=p, dilation=d)
         agree(fast, _slow.project(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
+    @pytest.mark.costly(3)
     def test_attentive(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
         k, s, p, d = window
         x, psi, bias = random(1, 2, group.order, *SIZE.get(window, (3, 3))), random(2, 2, group.order, k, k), random(2)
@@ -79,6 +82,7 @@ class TestConvolutions:
         parts = [part.numpy() for part in (x, psi, *gates, bias)]
         agree(fast, _slow.attentive(*parts, group, s, p, d))
 
+    @pytest.mark.costly(3)
     def test_attentive_lift(self, group: PlanarGroup, window: tuple[int, int, int, int]) -> None:
         """The formula on the group with one slot, whose kernels are the same for all elements."""
         k, s, p, d = window
@@ -98,6 +102,7 @@ class TestConvolutions:
         agree(fast, _slow.transpose(x.numpy(), psi.numpy(), bias.numpy(), group, s, p, d))
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("on_group", [False, True])
 @pytest.mark.parametrize("window", [(3, 1, 1, 1), (2, 1, 1, 2), (2, 2, 0, 1)], ids=str)
 @pytest.mark.parametrize("group", [cyclic(1), cyclic(4), dihedral(1), dihedral(4)], ids=str)
