@@ -61,7 +61,7 @@ def freeze(model: nn.Module, *, example: Tensor | None = None, fold_batch_norm: 
 
 
 def _plain(model: nn.Module) -> nn.Module:
-    """The same network without compilation, which only matters when it runs by itself."""
+    """The same network without what compiles it or spreads it over devices, which matters when it runs by itself."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if unwrapped(child) is not child:

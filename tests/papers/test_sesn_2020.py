@@ -21,7 +21,8 @@ def test_result_is_complete(path: Path, load: Load) -> None:
     run, network = load("run"), load("_networks").BY_MODEL[result["model"]]
     assert run.Run(result["model"], result["size"], result["seed"]).result == path
     budget = run.BUDGETS[result["size"]]
-    assert (result["width"], result["epochs"], result["test_images"]) == (budget.width, budget.epochs, 50_000)
+    shown = result["width"], result["epochs"], result["test_images"]
+    assert shown == (budget.width, budget.epochs, budget.test_images)
     assert result["train_images"] == 10_000
     assert result["parameters"] == sum(p.numel() for p in network.build(result["size"], budget.width).parameters())
     assert all(0 < error < 100 for error in result["test_error_percent"].values())
@@ -63,7 +64,7 @@ def test_a_run_from_end_to_end(
     for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # Lightning notes its seed in the environment
         monkeypatch.setenv(name, "0")
     monkeypatch.setattr(load("papers._common.runs"), "RUNS", tmp_path)
-    monkeypatch.setattr(run, "BUDGETS", {size: run.Budget(2, 1, ())})
+    monkeypatch.setattr(run, "BUDGETS", {size: run.Budget(2, 1, (), 40)})
     monkeypatch.setattr(run.ScaleMNISTDataModule, "load", lambda self: data.Splits(parts[0], None, parts[1]))
     result = run.train(run.Run(model, size, 0))
     assert set(result["test_error_percent"]) == {"scaled", "upright"}
