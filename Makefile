@@ -1,6 +1,6 @@
 # make demo: install, train a plain and an equivariant network on rotated digits, audit both.
 # make test: everything that CI runs.
-# make thorough: the tests with all their cases; of the costly ones make test runs some.
+# make thorough: the tests with all their cases; where there are many, or costly ones, make test runs some.
 # Every target creates .venv when it is missing. Set EQUIVISION_DATA to a folder of real data for the tests that use it.
 
 PYTHON ?= python3

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import jaxtyping
 import numpy as np
@@ -16,6 +17,8 @@ HERE = Path(__file__).parent
 SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
+#: Of the cases of a test function that is not marked costly, about so many are run, unless all are.
+MANY = 32
 #: Cases of which one in n is run are those with ``number * this`` below 1/n, modulo 1: a step of n would meet some
 #: parameters with one value only.
 _GOLDEN = (5**0.5 - 1) / 2
@@ -37,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cases",
         choices=("all", "fewer", "sample", "others"),
         default="all",
-        help="all; fewer: of a test function marked costly(n) the first case and about one in n; sample: of these "
+        help=f"all; fewer: about {MANY} of a test function, of one marked costly(n) one case in n; sample: of these "
         f"of every second function the first and each {SAMPLE}th, none of {', '.join(NOT_SAMPLED)}; others: the rest",
     )
 
@@ -47,27 +50,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip_compile(config, items)
     cases = config.getoption("cases")
     parts = {"fewer": ("sample", "others"), "all": ("sample", "others", None)}.get(cases, (cases,))
-    parted = [(item, _part(item, function, number)) for item, function, number in _numbered(items)]
+    parted = [(item, _part(item, place)) for item, place in zip(items, _places(items), strict=True)]
     config.hook.pytest_deselected(items=[item for item, part in parted if part not in parts])
     items[:] = [item for item, part in parted if part in parts]
 
 
-def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int, int]]:
-    """Every case with the number of its test function in its file, and its own among the cases of that function."""
-    met: dict[Path, Counter[str]] = {}
-    for item in items:
-        function, here = item.nodeid.partition("[")[0], met.setdefault(item.path, Counter())
-        here[function] += 1
-        yield item, list(here).index(function), here[function] - 1
+class _Place(NamedTuple):
+    """Where a case stands: the number of its test function in its file, its own there, and how many there are."""
+
+    function: int
+    number: int
+    cases: int
 
 
-def _part(item: pytest.Item, function: int, number: int) -> str | None:
-    """Whether a case is in the sample or one of the others; None: it is left out, as most cases that are costly."""
+def _places(items: list[pytest.Item]) -> Iterator[_Place]:
+    functions = [item.nodeid.partition("[")[0] for item in items]
+    cases, met, files = Counter(functions), Counter[str](), dict[Path, dict[str, int]]()
+    for item, function in zip(items, functions, strict=True):
+        here = files.setdefault(item.path, {})
+        yield _Place(here.setdefault(function, len(here)), met[function], cases[function])
+        met[function] += 1
+
+
+def _part(item: pytest.Item, place: _Place) -> str | None:
+    """Whether a case is in the sample or one of the others; None: it is one of many, or costly, and left out."""
     costly = item.get_closest_marker("costly")
-    if costly and number * _GOLDEN % 1 >= 1 / costly.args[0]:
+    share = 1 / costly.args[0] if costly else MANY / place.cases
+    if place.number * _GOLDEN % 1 >= share:
         return None
-    sampled = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED and number % SAMPLE == function % 2 == 0
-    return "sample" if sampled else "others"
+    in_folder = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED
+    return "sample" if in_folder and place.number % SAMPLE == place.function % 2 == 0 else "others"
 
 
 def _skip_compile(config: pytest.Config, items: list[pytest.Item]) -> None:

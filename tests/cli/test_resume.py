@@ -74,6 +74,7 @@ def assert_same(found: object, wanted: object, where: str = "") -> None:
         assert found == wanted, where
 
 
+@pytest.mark.costly(2)
 @pytest.mark.parametrize(
     ("network", "callback", "complete"),
     [

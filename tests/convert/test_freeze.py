@@ -111,7 +111,7 @@ def test_feature_groups_of_several_sizes() -> None:
 FROZEN = [n for n in ev.list_models() if not n.startswith("he_") and "siamfc" not in n and n not in ON_SCALES]
 
 
-@pytest.mark.costly(4)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("name", FROZEN)
 def test_every_model(name: str) -> None:
     for size, fold in zip(sizes_of(name), (True, False), strict=True):

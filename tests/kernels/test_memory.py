@@ -24,7 +24,7 @@ LAYERS = (
 CAN_MEASURE = Path("/proc/self/clear_refs").exists() and os.access("/proc/self/clear_refs", os.W_OK)
 
 
-@pytest.mark.costly(2)
+@pytest.mark.costly(5)
 @pytest.mark.skipif(not CAN_MEASURE, reason="needs /proc/self/clear_refs of Linux")
 @pytest.mark.parametrize(
     ("threads", "layers"),

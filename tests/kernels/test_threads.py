@@ -172,6 +172,7 @@ def test_several_callers_at_once() -> None:
     assert output_of(CALLERS) == "equal"
 
 
+@pytest.mark.costly(2)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_after_a_fork(threads: int) -> None:

@@ -210,6 +210,7 @@ def test_groups_and_their_names(name: str) -> None:
         assert {module.group for module in net.modules() if hasattr(module, "group")} == {cyclic(2)}
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("name", HYPER)
 def test_common_arguments_of_generated_networks(name: str) -> None:
     net = create_model(name, width=2, in_channels=2, num_classes=7).eval()
@@ -255,7 +256,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
         register(my_net)
 
 
-@pytest.mark.costly(4)
+@pytest.mark.costly(7)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_life_after_training(name: str) -> None:
     channels = channels_of(name)
@@ -280,6 +281,7 @@ def test_compile(name: str) -> None:
     assert_compiles(net, random_input(channels, size_of(name)))
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_untrained_logits_are_of_order_one(name: str) -> None:
     torch.manual_seed(1)
