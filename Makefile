@@ -59,7 +59,7 @@ doctest: $(VENV)/installed
 
 # The programs and commands that README, the documentation and examples/ show, run as they stand.
 readme: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) tests/docs
+	$(BIN)/pytest -n $(WORKERS) --cases fewer tests/docs
 
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,5 +1,6 @@
 """What all tests share. The library itself is imported by the tests, not here."""
 
+import gc
 import os
 import random
 from collections import Counter
@@ -16,7 +17,7 @@ HERE = Path(__file__).parent
 #: Of the cases of every second test function, one in so many is run with annotations checked: it takes twice as long.
 SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
-NOT_SAMPLED = ("benchmarks", "cli", "convert", "export", "kernels", "papers", "recipes")
+NOT_SAMPLED = ("benchmarks", "cli", "convert", "discovery", "export", "kernels", "papers", "recipes", "tasks")
 #: Of the cases of a test function that is not marked costly, about so many are run, unless all are.
 MANY = 32
 #: Cases of which one in n is run are those with ``number * this`` below 1/n, modulo 1: a step of n would meet some
@@ -74,12 +75,17 @@ def _places(items: list[pytest.Item]) -> Iterator[_Place]:
 
 def _part(item: pytest.Item, place: _Place) -> str | None:
     """Whether a case is in the sample or one of the others; None: it is one of many, or costly, and left out."""
-    costly = item.get_closest_marker("costly")
-    share = 1 / costly.args[0] if costly else MANY / place.cases
+    share = min((1 / costly.args[0] for costly in item.iter_markers("costly")), default=MANY / place.cases)
     if place.number * _GOLDEN % 1 >= share:
         return None
     in_folder = item.path.relative_to(HERE).parts[0] not in NOT_SAMPLED
     return "sample" if in_folder and place.number % SAMPLE == place.function % 2 == 0 else "others"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The cases stay to the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _skip_compile(config: pytest.Config, items: list[pytest.Item]) -> None:

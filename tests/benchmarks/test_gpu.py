@@ -1,6 +1,7 @@
 """The scripts for a GPU refuse where there is none, and go through all motions in Triton's interpreter."""
 
 import importlib.util
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_refusals_are_one_line(arguments: tuple[str, ...], message: str) -> None
     assert message in done.stderr
 
 
+@pytest.mark.costly(math.inf)
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="TRITON IS NOT INSTALLED")
 def test_dry_run() -> None:
     before = {path: path.stat().st_mtime_ns for path in RESULTS.glob("gpu_*.json")}

@@ -1,6 +1,7 @@
 """The examples run as they stand, in a process of their own."""
 
 import importlib.util
+import math
 import os
 import re
 import subprocess
@@ -13,6 +14,8 @@ from tests.docs._pages import ROOT, run_batteries
 
 # make demo runs the demonstration
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "demo.py")
+
+LONG = pytest.mark.costly(math.inf)  # half a minute: left to make thorough
 
 
 def run(arguments: list[str], folder: Path) -> str:
@@ -56,6 +59,7 @@ def test_chirality(tmp_path: Path) -> None:
     assert percent["signed under D4"] > 85 > 70 > percent["plain"]
 
 
+@LONG
 def test_wallpaper(tmp_path: Path) -> None:
     """Turns change nothing for constrained kernels, which then cannot say which way a texture lies."""
     lines = run([str(ROOT / "examples/wallpaper.py"), "1", "40"], tmp_path).splitlines()
@@ -65,6 +69,7 @@ def test_wallpaper(tmp_path: Path) -> None:
     assert free[2] > 75 > constrained[2] == 50.0
 
 
+@LONG
 def test_permutation(tmp_path: Path) -> None:
     """A network on sets answers as before when sensors are exchanged, and then cannot say which one is the first."""
     lines = [line.split(": ") for line in run([str(ROOT / "examples/permutation.py")], tmp_path).splitlines()]
@@ -87,6 +92,7 @@ def test_discover(tmp_path: Path) -> None:
     assert "best: " in printed
 
 
+@LONG
 def test_deformable(tmp_path: Path) -> None:
     """Taps that move learn more of bent digits; what they have learned holds in turned ones if their offsets turn."""
     lines = run([str(ROOT / "examples/deformable.py"), "1", "60"], tmp_path).splitlines()
@@ -96,6 +102,7 @@ def test_deformable(tmp_path: Path) -> None:
     assert constrained[0] == constrained[1] > max(45, rigid[0] + 5)
 
 
+@LONG
 def test_gauge(tmp_path: Path) -> None:
     """What a gauge network finds does not depend on the frames; a plain network is lost in others."""
     lines = run([str(ROOT / "examples/gauge.py"), "1", "30"], tmp_path).splitlines()

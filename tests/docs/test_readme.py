@@ -45,6 +45,7 @@ def contains(printed: str, shown: str) -> bool:
     return re.search(".*".join(parts), " ".join(printed.split())) is not None
 
 
+@pytest.mark.costly(1)  # every one
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_python_on_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = page.read_text(encoding="utf-8")
@@ -148,6 +149,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.MonkeyPatch], None]] = {
 }
 
 
+@pytest.mark.costly(1)  # every one
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[f"{page}: {command}" for page, command in COMMANDS])
 def test_command_is_real(page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

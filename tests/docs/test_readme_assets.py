@@ -15,6 +15,7 @@ def test_readme_shows_pictures() -> None:
     assert sum(link.endswith(".png") for link in LINKS) >= 2
 
 
+@pytest.mark.costly(1)  # every one
 @pytest.mark.parametrize("link", [link for link in LINKS if not link.startswith("http")])
 def test_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()

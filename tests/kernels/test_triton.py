@@ -22,6 +22,7 @@ needs_triton = pytest.mark.skipif(
 
 
 @needs_triton
+@pytest.mark.costly(2)
 @pytest.mark.parametrize("session", ["not compile", "compile"])
 def test_kernels_in_the_interpreter(session: str, pytestconfig: pytest.Config) -> None:
     """The tests in fused/, in a process whose triton interprets; torch.compile there goes without the checking hook."""

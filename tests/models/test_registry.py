@@ -1,5 +1,7 @@
 """Models by name: sizes, arguments, errors."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -31,6 +33,7 @@ BARE = ("small_z2cnn", "small_p4cnn", "p4cnn_98k")
 #: Weights are generated: the size of the images is fixed, and the group holds the quarter turns.
 HYPER = ("he_small", "he_small_dynamic", "he_cnn", "he_resnet6", "he_cnn13", "he_wrn16_8")
 SMALLER = {"he_wrn16_8": {"size": 32, "light": 2}}
+LARGE = pytest.param("he_wrn16_8", marks=pytest.mark.costly(math.inf))  # left to make thorough
 #: On scales instead of a group.
 SCALE = ("sesn_vector", "sesn_scalar", "dss", "ss_cnn", "scale_z2cnn", "ien_scale_cnn")
 #: Two images go in, a response comes out: tests/models/test_siamese.py.
@@ -38,6 +41,7 @@ TRACKERS = ("siamfc", "re_siamfc", "ien_siamfc", "het_siamfc")
 #: One answer a pixel: tests/models/test_segmentation.py.
 DENSE = ("z2_segnet", "segnet", "z2_unet", "unet")
 CLASSIFIERS = sorted(set(list_models()) - set(TRACKERS) - set(DENSE))
+LARGE_LAST = [*(name for name in CLASSIFIERS if name != "he_wrn16_8"), LARGE]
 ORDINARY = sorted(set(CLASSIFIERS) - set(HYPER) - set(SCALE))
 DIGIT_MODELS = (
     "z2cnn",
@@ -211,7 +215,7 @@ def test_groups_and_their_names(name: str) -> None:
 
 
 @pytest.mark.costly(3)
-@pytest.mark.parametrize("name", HYPER)
+@pytest.mark.parametrize("name", [*HYPER[:-1], LARGE])
 def test_common_arguments_of_generated_networks(name: str) -> None:
     net = create_model(name, width=2, in_channels=2, num_classes=7).eval()
     assert net(torch.randn(2, 2, *size_of(name))).shape == (2, 7)
@@ -257,7 +261,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.costly(7)
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", LARGE_LAST)
 def test_life_after_training(name: str) -> None:
     channels = channels_of(name)
     options = {"width": 1, **SMALLER.get(name, {})}
@@ -282,7 +286,7 @@ def test_compile(name: str) -> None:
 
 
 @pytest.mark.costly(3)
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", LARGE_LAST)
 def test_untrained_logits_are_of_order_one(name: str) -> None:
     torch.manual_seed(1)
     width = {"width": 2} if name in HYPER[3:] else {} if name in DIGIT_MODELS else {"width": 8}

@@ -1,6 +1,7 @@
 """papers/he-cnn-2025: tables that come from the JSON files, a queue without doubles, a run from end to end."""
 
 import json
+import math
 import os
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_tables(load: Load) -> None:
     assert "| P4-CNN | 97,990 | 97.72 | 40.00 | 5e-01 / 5e-01 | 1 | 0.25 |" in load("table").text([large])
 
 
+@pytest.mark.costly(math.inf)
 @pytest.mark.data
 @pytest.mark.skipif(not os.environ.get("EQUIVISION_DATA"), reason="set EQUIVISION_DATA to the folder of cifar10/")
 def test_pictures_and_a_line_of_their_table(load: Load) -> None:
