@@ -19,7 +19,7 @@ SAMPLE = 24
 #: Folders of which none is: programs, and networks made of layers whose own tests are in the sample.
 NOT_SAMPLED = ("benchmarks", "cli", "convert", "discovery", "export", "kernels", "papers", "recipes", "tasks")
 #: Of the cases of a test function that is not marked costly, about so many are run, unless all are.
-MANY = 32
+MANY = 16
 #: Cases of which one in n is run are those with ``number * this`` below 1/n, modulo 1: a step of n would meet some
 #: parameters with one value only.
 _GOLDEN = (5**0.5 - 1) / 2

@@ -14,12 +14,13 @@ from tests.contract._layers import TRACED, Case
 pytestmark = pytest.mark.compile
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", TRACED, ids=str)
 def test_compile(case: Case) -> None:
     assert_compiles(case.layer(), case.inputs()[0], backend="aot_eager")
 
 
+@pytest.mark.costly(9)
 @pytest.mark.filterwarnings(
     "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
 )  # torch imports it itself

@@ -7,7 +7,7 @@ from equivision.testing import assert_dtypes, assert_equivariant
 from tests.contract._layers import REPRESENTATIVES, Case
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
 def test_dtypes(case: Case) -> None:
     for x in case.inputs():

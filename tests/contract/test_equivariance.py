@@ -11,7 +11,7 @@ from tests.contract._layers import CASES, GROUPS, Case, plain_networks
 D4 = dihedral(4)
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_equivariance(case: Case) -> None:
     layer = case.layer()

@@ -6,13 +6,13 @@ from equivision.testing import assert_equivariant_gradients, assert_gradcheck
 from tests.contract._layers import REPRESENTATIVES, Case
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
 def test_gradcheck(case: Case) -> None:
     assert_gradcheck(case.layer(), case.inputs()[0])
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
 def test_gradients_are_equivariant(case: Case) -> None:
     layer, x = case.layer(), case.inputs()[-1]

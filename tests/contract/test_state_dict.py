@@ -7,7 +7,7 @@ from equivision.testing import assert_state_dict
 from tests.contract._layers import GROUPS, REPRESENTATIVES, Case
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
 def test_state_dict(case: Case) -> None:
     assert_state_dict(case.make, case.inputs()[0])

@@ -407,6 +407,7 @@ def test_operators_keep_what_torch_asks_of_them(kernel: int, dtype: torch.dtype,
         torch.library.opcheck(_fourier._loops_backward, backward, test_utils=checks)
 
 
+@pytest.mark.costly(4)
 @pytest.mark.compile
 @pytest.mark.parametrize(("algorithm", "fields"), [("fourier", 3), ("auto", 64)])
 @pytest.mark.parametrize("dynamic", [None, True])

@@ -181,7 +181,7 @@ def test_freeze(name: str, options: dict[str, object]) -> None:
     check(lively(create_model(name, width=1, **options), x), x)
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(4)
 @pytest.mark.compile
 @pytest.mark.parametrize(("name", "options"), MADE, ids=str)
 def test_compile(name: str, options: dict[str, object]) -> None:

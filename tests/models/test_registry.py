@@ -273,7 +273,7 @@ def test_life_after_training(name: str) -> None:
     assert_state_dict(lambda: create_model(name, **options), x)
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.compile
 @pytest.mark.parametrize(
     "name",

@@ -254,6 +254,7 @@ def test_induction_repeats_fills_and_knows_its_limits() -> None:
     assert float((values.roll(1, 2) - values).abs().max()) > 0.1
 
 
+@pytest.mark.costly(3)
 @pytest.mark.compile
 @pytest.mark.parametrize("name", ["C8", "SO2"])
 def test_compiles(name: str) -> None:
