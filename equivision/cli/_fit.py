@@ -26,10 +26,8 @@ class SegmentationCLI(TrainingCLI):
         """Add the option that averages over a group."""
         super().add_arguments_to_parser(parser)
         if self._command != "fit":
-            text = (
-                "Average the logits over this group, such as D4, so that they turn with the image: exactly by quarter "
-            )
-            text += "turns, nearly by other angles."
+            text = "Average the logits over this group, such as D4, so that they turn with the image: "
+            text += "exactly by quarter turns, nearly by other angles."
             parser.add_argument("--symmetrize", type=str | None, default=None, help=text)
 
     def instantiate_classes(self) -> None:

@@ -161,8 +161,8 @@ class TrackingTask(TaskBase):
     def _epochs(self) -> int:
         """How many there will be, also where their number follows from that of the steps."""
         trainer = self.trainer
-        if (trainer.max_epochs or 0) > 0:
-            return int(trainer.max_epochs or 0)
+        if trainer.max_epochs is not None and trainer.max_epochs > 0:
+            return trainer.max_epochs
         if trainer.max_steps < 1:
             raise ConfigError(
                 "the learning rate falls to a thousandth over the whole training, so its length must be known: give "

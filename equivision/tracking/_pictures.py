@@ -1,7 +1,7 @@
 """Frames with boxes drawn: a sheet to look at, a video."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,9 @@ def contact_sheet(
     check_count("count", count)
     check_count("width", width)
     kind = None if path is None else _format(Path(path))
-    _check(sequence, tracks)
+    corners = _corners(sequence, tracks)
     at = torch.linspace(0, len(sequence) - 1, min(count, len(sequence))).round().int().tolist()
-    pictures = [_frame(sequence, tracks, index, width) for index in at]
+    pictures = [_frame(sequence, corners, index, width) for index in at]
     columns = min(4, len(pictures))
     cell = (max(one.width for one in pictures) + 1, max(one.height for one in pictures) + 1)
     legend = _legend(tracks, columns * cell[0])
@@ -105,27 +105,23 @@ def write_video(
         raise ConfigError(f"frames_per_second={frames_per_second}: give a positive number, such as 25")
     if Path(path).suffix.lower() not in _ANIMATED:
         raise ConfigError(f"path={str(path)!r}: an animated picture ends in {', '.join(_ANIMATED)}")
-    _check(sequence, tracks)
-    legend, height = _legend(tracks, width), 0
+    corners = _corners(sequence, tracks)
+    legend = _legend(tracks, width)
+    frames = (_frame(sequence, corners, index, width) for index in range(0, len(sequence), every))
+    first = next(frames)
 
-    def pictures() -> Iterator[Any]:
-        for index in range(0, len(sequence), every):
-            picture = _frame(sequence, tracks, index, width)
-            nonlocal height
-            height = height or picture.height
-            whole = _pil("Image").new("RGB", (width, height + legend.height))
-            whole.paste(legend, (0, 0))
-            whole.paste(picture, (0, legend.height))
-            yield whole
+    def under_legend(picture: Any) -> Any:
+        whole = _pil("Image").new("RGB", (width, first.height + legend.height))
+        whole.paste(legend, (0, 0))
+        whole.paste(picture, (0, legend.height))
+        return whole
 
-    stream = pictures()
-    first = next(stream)
     with replacing(path) as temporary:
-        first.save(
+        under_legend(first).save(
             temporary,
             format=_format(Path(path)),
             save_all=True,
-            append_images=stream,
+            append_images=map(under_legend, frames),
             duration=max(round(1000 * every / frames_per_second), 1),
             loop=0,
         )
@@ -144,28 +140,30 @@ def _format(path: Path) -> str:
     return kind
 
 
-def _check(sequence: TrackingSequence, tracks: Tracks) -> None:
+def _corners(sequence: TrackingSequence, tracks: Tracks) -> list[Float[Tensor, "frame 4 2"]]:
+    """The corners of the boxes of every track."""
     for name, track in tracks.items():
         if tuple(track.shape) not in ((len(sequence), 4), (len(sequence), 4, 2)):
             raise ShapeError(
                 f"tracks[{name!r}] has shape {tuple(track.shape)}: {sequence!r} needs boxes of shape "
                 f"[{len(sequence)}, 4], or corners of shape [{len(sequence)}, 4, 2]"
             )
+    return [track if track.ndim == 3 else box_corners(track.double()) for track in tracks.values()]
 
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def _frame(sequence: TrackingSequence, tracks: Tracks, index: int, width: int) -> Any:
+def _frame(sequence: TrackingSequence, corners: Sequence[Tensor], index: int, width: int) -> Any:
     """One frame, scaled, with the boxes and its number."""
     image = sequence.frame(index)
     scale = width / image.shape[2]
     picture = _pil("Image").fromarray(image.permute(1, 2, 0).numpy())
     picture = picture.resize((width, max(1, round(image.shape[1] * scale))))
     pen = _pil("ImageDraw").Draw(picture)
-    for number, track in enumerate(tracks.values()):
-        points = (track if track.ndim == 3 else box_corners(track.double()))[index] * scale
+    for number, track in enumerate(corners):
+        points = track[index] * scale
         if bool(points.isfinite().all()):
             pen.line([tuple(point) for point in points[[0, 1, 2, 3, 0]].tolist()], fill=_colour(number), width=2)
     text, font = str(index), _font()
