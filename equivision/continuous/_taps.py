@@ -50,10 +50,6 @@ class Taps(Movable):
         self.register_buffer("inside", torch.empty_like(inside, device=device), persistent=False)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Fill the tables."""
-        self.fill_tables()
-
     def fill_tables(self) -> None:
         """Fill the coordinates and the numbers of the taps."""
         offsets, inside = disk(self.kernel_size)

@@ -92,6 +92,10 @@ class Movable(nn.Module):
     def fill_tables(self) -> None:
         """Fill what is neither learned nor saved; here there is nothing."""
 
+    def reset_parameters(self) -> None:
+        """Fill the tables; where weights are learned, draw them, too."""
+        self.fill_tables()
+
     def _load_from_state_dict(self, *arguments: Any, **options: Any) -> None:
         super()._load_from_state_dict(*arguments, **options)
         with torch.no_grad():

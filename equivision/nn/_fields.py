@@ -229,10 +229,6 @@ class FourierNonlinearity(FieldModule):
         self.register_buffer("back", torch.empty_like(empty.t()), persistent=False)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Fill the tables; there is nothing to learn."""
-        self.fill_tables()
-
     def fill_tables(self) -> None:
         """Fill the matrices that sample the fields, and the way back."""
         samples = _samples(self.rep.fields[0], self.points)

@@ -115,10 +115,6 @@ class Restrict(Movable):
         """Fill the index table."""
         self.slots.copy_(restriction_slots(self.group, self.subgroup))
 
-    def reset_parameters(self) -> None:
-        """Fill the index table; there is nothing to learn."""
-        self.fill_tables()
-
     def forward(
         self, x: Float[Tensor, "batch channel group *space"]
     ) -> Float[Tensor, "batch channel2 subgroup *space"]:

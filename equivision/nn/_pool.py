@@ -96,10 +96,6 @@ class CosetPool(Movable):
         """Fill the index table."""
         self.slots.copy_(coset_slots(self.subgroup))
 
-    def reset_parameters(self) -> None:
-        """Fill the index table; there is nothing to learn."""
-        self.fill_tables()
-
     def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel coset *space"]:
         """Pool."""
         return functional.coset_pool(x, self.subgroup, self.mode, self.slots)
@@ -150,10 +146,6 @@ class CharacterPool(Movable):
     def fill_tables(self) -> None:
         """Fill the signs."""
         self.signs.copy_(character_signs(self.rep))
-
-    def reset_parameters(self) -> None:
-        """Fill the signs; there is nothing to learn."""
-        self.fill_tables()
 
     def forward(self, x: Float[Tensor, "batch channel group *space"]) -> Float[Tensor, "batch channel *space"]:
         """Pool."""

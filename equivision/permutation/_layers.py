@@ -45,10 +45,6 @@ class _SetLayer(Movable):
     def _tables(self) -> Tables:
         return Tables(self._mixing, self.means, self.seen)
 
-    def reset_parameters(self) -> None:
-        """Fill the tables."""
-        self.fill_tables()
-
     def fill_tables(self) -> None:
         """Fill the tables of the means, and of what sees them."""
         _, means, seen = mixing_tables(self.group)

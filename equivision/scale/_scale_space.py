@@ -59,10 +59,6 @@ class ScaleSpaceLift(Movable):
             self.register_buffer(f"taps{k}", torch.empty(number, dtype=torch.float64), persistent=False)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Compute the taps; nothing is learned."""
-        self.fill_tables()
-
     def fill_tables(self) -> None:
         """Compute the taps."""
         for k, variance in enumerate(self.variances):
