@@ -108,6 +108,24 @@ def work(
                 print(f"{job.name}: {summary(result)} in {result['hours']} h", flush=True)
 
 
+def queue_parser(about: str | None, *, seeds: int) -> argparse.ArgumentParser:
+    """The command line of a queue; a program may add options of its own."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"runs of each kind (default: {seeds})")
+    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
+    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
+    return parser
+
+
+def ready_to_train(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line of a queue, and prepare this process for it."""
+    arguments = parser.parse_args()
+    if not arguments.list:
+        torch.set_num_threads(arguments.threads)
+        keep_freed_memory()
+    return arguments
+
+
 def run_queue(
     about: str | None,
     queue: Callable[[int], Sequence[Run]],
@@ -120,14 +138,7 @@ def run_queue(
 
     ``options`` are handed on to :func:`work`.
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=seeds, help=f"runs of each kind (default: {seeds})")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    if not arguments.list:
-        torch.set_num_threads(arguments.threads)
-        keep_freed_memory()
+    arguments = ready_to_train(queue_parser(about, seeds=seeds))
     work(queue(arguments.seeds), train, only_list=arguments.list, **options)
 
 

@@ -8,7 +8,6 @@ Everything is trained for 10 epochs first, and then on to the 30 of the study. S
 run ends in one file, results/<network>-<training digits>-e<epochs>-s<seed>.json.
 """
 
-import argparse
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equivision.data import MNISTDataModule, Variant
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask
 
 EPOCHS = (10, 30)
 TRAIN_IMAGES, TEST_IMAGES = 12_000, 10_000
@@ -153,15 +152,9 @@ def queue(seeds: int, epochs: Sequence[int] = EPOCHS) -> list[Run]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3; the study: 1)")
+    parser = _runs.queue_parser(__doc__, seeds=3)
     parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS, help="(default: 10 30; the study: 30)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    if not arguments.list:
-        torch.set_num_threads(arguments.threads)
-        keep_freed_memory()
+    arguments = _runs.ready_to_train(parser)
     _runs.work(queue(arguments.seeds, sorted(arguments.epochs)), train, only_list=arguments.list)
 
 

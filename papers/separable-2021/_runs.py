@@ -9,6 +9,8 @@ from papers._common.runs import QueuedRun as QueuedRun
 from papers._common.runs import circumstances as circumstances
 from papers._common.runs import claimed as claimed
 from papers._common.runs import fit_and_test as fit_and_test
+from papers._common.runs import queue_parser as queue_parser
+from papers._common.runs import ready_to_train as ready_to_train
 from papers._common.runs import save as save
 from papers._common.runs import symmetry as symmetry
 from papers._common.runs import work as work

@@ -13,19 +13,18 @@ copy holds the images encoded again as JPEG of quality 75, so that no error here
 original images. Images are standardised by the mean and deviation of each channel, not whitened as in the paper.
 """
 
-import argparse
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from _runs import QueuedRun, circumstances, fit_and_test, symmetry, work
+from _runs import QueuedRun, circumstances, fit_and_test, queue_parser, ready_to_train, symmetry, work
 from torch import Tensor, nn
 
 import equivision as ev
 from equivision.data import ParquetDataModule, Splits, stratified_split
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask
 
 #: The networks of table 2 as printed, and the invariant forms of those over D4.
 NETWORKS = (
@@ -134,17 +133,12 @@ def queue(images: int, epochs: int, test_images: int, seeds: int) -> list[Run]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = queue_parser(__doc__, seeds=1)
     parser.add_argument("--images", type=int, default=1_000, help="training images (default: 1000; the paper: 50000)")
     parser.add_argument("--epochs", type=int, default=3, help="passes over them (default: 3; the paper: 300)")
     parser.add_argument("--test_images", type=int, default=500, help="test images (default: 500; all: 10000)")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each network (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
     parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
+    arguments = ready_to_train(parser)
     jobs = queue(arguments.images, arguments.epochs, arguments.test_images, arguments.seeds)
     work(jobs, lambda run: train(run, arguments.accelerator), only_list=arguments.list)
 

@@ -8,18 +8,16 @@ Start it twice for two processes: a run that another process works on is passed 
 checkpoint of its last complete epoch and ends in one file, results/<net>-w<width>-<variant>-n<images>-s<seed>.json.
 """
 
-import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
-from _runs import QueuedRun, circumstances, fit_and_test, symmetry, work
+from _runs import QueuedRun, circumstances, fit_and_test, queue_parser, ready_to_train, symmetry, work
 
 import equivision as ev
 from equivision.data import MNISTDataModule
-from equivision.tasks import ClassificationTask, keep_freed_memory
+from equivision.tasks import ClassificationTask
 
 TEST_VARIANTS = ("upright", "rotated", "rotated90")
 TRAIN_IMAGES = 12_000
@@ -94,15 +92,9 @@ def train(run: Run, epochs: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
+    parser = queue_parser(__doc__, seeds=3)
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs; the paper's 50 unless you only try it out")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process (default: 1)")
-    parser.add_argument("--list", action="store_true", help="say what is done, train nothing")
-    arguments = parser.parse_args()
-    if not arguments.list:
-        torch.set_num_threads(arguments.threads)
-        keep_freed_memory()
+    arguments = ready_to_train(parser)
     work(queue(arguments.seeds), lambda run: train(run, arguments.epochs), only_list=arguments.list)
 
 
