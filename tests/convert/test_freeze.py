@@ -299,7 +299,7 @@ assert not any(name.split(".")[0] == "equivision" for name in sys.modules)
 """
 
 
-@pytest.mark.costly(3)
+@pytest.mark.costly(5)
 @pytest.mark.parametrize("name", ["gc_p4cnn", "resnet18", "alpha_p4cnn"])
 def test_it_runs_where_equivision_is_not_installed(name: str, tmp_path: Path) -> None:
     x = random_input(1, (28, 28))

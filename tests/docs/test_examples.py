@@ -15,7 +15,7 @@ from tests.docs._pages import ROOT, run_batteries
 # make demo runs the demonstration
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "demo.py")
 
-LONG = pytest.mark.costly(math.inf)  # half a minute: left to make thorough
+LONG = pytest.mark.costly(math.inf)  # twenty seconds and more: left to make thorough
 
 
 def run(arguments: list[str], folder: Path) -> str:
@@ -43,6 +43,7 @@ def test_classify(tmp_path: Path) -> None:
     assert accuracy["upright"] == accuracy["rotated90"] > 85
 
 
+@LONG
 def test_canonicalize(tmp_path: Path) -> None:
     lines = dict(line.split(": ") for line in run([str(ROOT / "examples/canonicalize.py")], tmp_path).splitlines())
     percent = {name: float(value.rstrip("%")) for name, value in lines.items()}
@@ -51,6 +52,7 @@ def test_canonicalize(tmp_path: Path) -> None:
     assert percent["left as they are"] > 70
 
 
+@LONG
 def test_chirality(tmp_path: Path) -> None:
     """A picture and its mirror image get one right answer from an invariant network, and two from a signed one."""
     lines = run([str(ROOT / "examples/chirality.py")], tmp_path).splitlines()
@@ -82,6 +84,7 @@ def test_permutation(tmp_path: Path) -> None:
     assert min(percent["is the first odd, plain"][0], percent["is the first odd, S1xS4"][0]) > 75
 
 
+@LONG
 def test_discover(tmp_path: Path) -> None:
     """What the data says after sixty steps already: nothing against quarter turns, much against mirrors."""
     printed = run([str(ROOT / "examples/discover.py"), "60", "1", "120"], tmp_path)

@@ -86,6 +86,7 @@ def test_tables(load: Load) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*", "ignore:.*does not have many workers.*")
+@pytest.mark.costly(4)
 @pytest.mark.parametrize("name", ["Het-IEN beta 1", "ResNet18 R4 E2CNN", "VGG R4R IEN", "VGG R8 E2CNN"])
 def test_a_run_from_end_to_end(name: str, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, data = load("run"), load("equivision.data")

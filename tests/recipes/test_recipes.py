@@ -85,7 +85,7 @@ def test_there_are_recipes() -> None:
     assert names <= {path.stem for path in RECIPES}
 
 
-@pytest.mark.costly(5)
+@pytest.mark.costly(9)
 @pytest.mark.parametrize("recipe", parameters())
 def test_a_recipe_takes_a_step(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)

@@ -93,7 +93,7 @@ def check(name: str, x: Tensor, weight: Tensor, **options: object) -> None:
         assert (a.cpu().double() - b).norm() <= TOLERANCE[x.dtype] * b.norm()
 
 
-@pytest.mark.costly(7)
+@pytest.mark.costly(12)
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_float32(name: str, case: dict) -> None:
     layer = {key: case[key] for key in ("stride", "padding", "dilation", "groups") if key in case}
@@ -101,6 +101,7 @@ def test_float32(name: str, case: dict) -> None:
     check(name, *tensors(name, **sizes), **layer)
 
 
+@pytest.mark.costly(3)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", MAIN)
 def test_half(name: str, dtype: torch.dtype) -> None:
