@@ -17,6 +17,7 @@ import torch
 from _networks import BY_NAME, DIGITS, MOTIONS, RESNET, VGG, Network
 from _runs import runs
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 import equivision as ev
 from equivision.data import ImageDataModule, MNISTDataModule, ParquetDataModule
@@ -91,6 +92,24 @@ def layer_differences(network: Network, net: nn.Module, images: Tensor) -> dict[
     return {name: float(sum(e.differences[name] for e in each)) / len(each) for name in implicit.layers}
 
 
+def layer_variances(network: Network, net: nn.Module, images: Tensor) -> dict[str, float]:
+    """The variance of what is compared in each layer: where it vanished, a small difference would say nothing."""
+    implicit, found = comparison(network, net.double().eval()), dict[str, float]()
+
+    def watch(name: str) -> RemovableHandle:
+        def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            found[name] = float(implicit.pooled(name, output).var())
+
+        return net.get_submodule(name).register_forward_hook(look)
+
+    handles = [watch(name) for name in implicit.layers]
+    with torch.no_grad():
+        net(images.double())
+    for handle in handles:
+        handle.remove()
+    return found
+
+
 def train(run: Run) -> dict[str, Any]:
     """Train, test on images that lie as in training and on others, and say what was found."""
     network, budget = BY_NAME[run.network], BUDGETS[BY_NAME[run.network].table]
@@ -115,6 +134,7 @@ def train(run: Run) -> dict[str, Any]:
         "test_images": budget.test_images,
         "test_error_percent": errors,
         "layer_differences": layer_differences(network, task.model, images),
+        "layer_variances": layer_variances(network, task.model, images),
         "equivariance_error": runs.symmetry(task.model, images, dihedral(4) if network.motions == "R4R" else cyclic(4)),
         "hours": hours,
         **runs.circumstances(),

@@ -104,6 +104,8 @@ def test_a_run_from_end_to_end(name: str, load: Load, tmp_path: Path, monkeypatc
     assert ("reflected" in result["test_error_percent"]) == (network.motions == "R4R")
     assert len(result["layer_differences"]) == {"digits": 6, "resnet": 4, "vgg": 8}[network.table]
     assert (max(result["layer_differences"].values()) <= 1e-12) == (name in EXACT)
+    assert result["layer_variances"].keys() == result["layer_differences"].keys()
+    assert min(result["layer_variances"].values()) > 1e-6
     assert (result["equivariance_error"]["float64"] <= 1e-12) == ("E2CNN" in name)
     assert torch.load(tmp_path / "ien-2021" / job.name / "last.ckpt", weights_only=True)["epoch"] == 0
     json.dumps(result)
