@@ -12,6 +12,7 @@ from equivision.nn._conv import ProjectConv2d as ProjectConv2d
 from equivision.nn._deformable import DeformableGroupConv2d as DeformableGroupConv2d
 from equivision.nn._deformable import DeformableLiftConv2d as DeformableLiftConv2d
 from equivision.nn._field_norm import FieldBatchNorm2d as FieldBatchNorm2d
+from equivision.nn._field_norm import convert_sync_batchnorm as convert_sync_batchnorm
 from equivision.nn._fields import FourierNonlinearity as FourierNonlinearity
 from equivision.nn._fields import GatedNonlinearity as GatedNonlinearity
 from equivision.nn._fields import InvariantMap as InvariantMap

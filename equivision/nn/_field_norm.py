@@ -7,6 +7,7 @@ from equivision.functional._checks import without_autocast
 from equivision.functional._fields import check_channels
 from equivision.groups import PlaneGroup
 from equivision.nn._fields import FieldModule, Maps
+from equivision.nn._sync import over_processes, several_processes
 from equivision.reps import Representation, invariants
 
 
@@ -22,6 +23,8 @@ class FieldBatchNorm2d(FieldModule):
         eps, momentum, affine: as in :class:`torch.nn.BatchNorm2d`; the shift only has the directions that no element
             changes.
         group: needed where the representation is given by name.
+        sync: whether the statistics of a batch are those of the batches of all processes that train together, as with
+            :class:`torch.nn.SyncBatchNorm`; of several processes all must call the layer.
         device, dtype: of the parameters.
 
     Shape:
@@ -49,11 +52,12 @@ class FieldBatchNorm2d(FieldModule):
         momentum: float | None = 0.1,
         affine: bool = True,
         group: PlaneGroup | str | None = None,
+        sync: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(rep, group)
-        self.eps, self.momentum, self.affine = eps, momentum, affine
+        self.eps, self.momentum, self.affine, self.sync = eps, momentum, affine, sync
         fields, invariant = len(self.rep.fields), len(invariants(self.rep))
         options = {"device": device, "dtype": dtype}
         self.weight = nn.Parameter(torch.empty(fields, **options)) if affine else None
@@ -86,10 +90,15 @@ class FieldBatchNorm2d(FieldModule):
         """Normalise every field."""
         check_channels(x, self._channels, "FieldBatchNorm2d")
         with without_autocast(self.running_var):
-            learns = self.training and x.numel() > 0
+            learns = self.training and (x.numel() > 0 or self._shared)
             mean, var = self._statistics(x) if learns else (self.running_mean, self.running_var)
             scale, shift = self.affine_map(mean, var)
         return x * scale.view(1, -1, 1, 1).to(x.dtype) + shift.view(1, -1, 1, 1).to(x.dtype)
+
+    @property
+    def _shared(self) -> bool:
+        """Whether other processes have a part in the statistics."""
+        return self.sync and several_processes()
 
     def affine_map(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """What normalising with these statistics is: a factor and a shift for every channel."""
@@ -107,7 +116,13 @@ class FieldBatchNorm2d(FieldModule):
         """Mean along the invariant directions and mean square of every field; the running ones follow."""
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         still = self.still.to(wide.dtype)
-        var, mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
+        pixels = x.numel() / x.shape[1]
+        if pixels:
+            var, mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
+        else:  # this process has no image, others may have: a zero, with a graph
+            var = mean = wide.sum((0, 2, 3))
+        if self._shared:
+            var, mean, pixels = over_processes(var, mean, pixels)
         along = still @ mean
         square = var + (mean - along @ still) ** 2
         none = square.new_zeros(len(self.running_var))
@@ -115,7 +130,7 @@ class FieldBatchNorm2d(FieldModule):
         var = none.index_add(0, self.field, square) / sizes
         with torch.no_grad():
             self.num_batches_tracked += 1
-            count = x.numel() / x.shape[1] * sizes
+            count = pixels * sizes
             unbiased = var * count / (count - 1).clamp_min(1)
             step = var.new_ones(()) / self.num_batches_tracked if self.momentum is None else self.momentum
             for running, found in ((self.running_mean, along), (self.running_var, unbiased)):
@@ -123,5 +138,41 @@ class FieldBatchNorm2d(FieldModule):
         return along, var
 
     def extra_repr(self) -> str:
-        given = (("eps", self.eps, 1e-5), ("momentum", self.momentum, 0.1), ("affine", self.affine, True))
+        given = (
+            ("eps", self.eps, 1e-5),
+            ("momentum", self.momentum, 0.1),
+            ("affine", self.affine, True),
+            ("sync", self.sync, False),
+        )
         return ", ".join([repr(self.rep), *(f"{name}={value!r}" for name, value, plain in given if value != plain)])
+
+
+def sync_fields_(module: nn.Module) -> None:
+    """Let every :class:`FieldBatchNorm2d` inside take its statistics from the images of all processes, in place."""
+    for part in module.modules():
+        if isinstance(part, FieldBatchNorm2d):
+            part.sync = True
+
+
+def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
+    """Let every batch norm of a network take its statistics from the images of all processes.
+
+    :meth:`torch.nn.SyncBatchNorm.convert_sync_batchnorm` replaces those of torch and :class:`BatchNorm3d`, by a layer
+    that needs a GPU; every :class:`FieldBatchNorm2d`, which it does not know, is told to. Call this before the network
+    is wrapped for several processes. Lightning's ``sync_batchnorm=True`` does it for the tasks of
+    :mod:`equivision.tasks`.
+
+    Args:
+        module: any network; changed in place.
+
+    Returns:
+        The network, or where it is itself a batch norm of torch, what stands for it.
+
+    Equivariance: that of the network; statistics are shared by all elements of the group as before.
+
+    >>> norm = FieldBatchNorm2d("2 regular", group="C4")
+    >>> convert_sync_batchnorm(nn.Sequential(norm))[0].sync
+    True
+    """
+    sync_fields_(module)
+    return nn.SyncBatchNorm.convert_sync_batchnorm(module)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equivision.errors import ConfigError, DataError
+from equivision.nn._field_norm import sync_fields_
 from equivision.tasks._checkpoint import read_checkpoint
 
 Task = TypeVar("Task", bound="TaskBase")
@@ -20,6 +21,11 @@ TASK = "equivision_task"
 
 class TaskBase(lightning.LightningModule):
     """A task that is built from hyperparameters, which its checkpoints hold as plain values."""
+
+    def setup(self, stage: str) -> None:
+        """With Lightning's ``sync_batchnorm``, which knows torch's batch norms only, those of fields are told."""
+        if stage == "fit" and getattr(self.trainer.strategy, "_layer_sync", None) is not None:
+            sync_fields_(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down which task this is."""

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import lightning
 import torch
@@ -12,10 +12,20 @@ from torch import nn
 from equivision.cli import main
 from equivision.data import ImageData, evaluation_loader, training_loader
 from equivision.groups import cyclic
-from equivision.nn import GroupConv2d, GroupPool, LiftConv2d
+from equivision.nn import (
+    FieldBatchNorm2d,
+    GroupConv2d,
+    GroupPool,
+    InvariantMap,
+    LiftConv2d,
+    NormReLU,
+    SteerableConv2d,
+)
 from equivision.tasks import ClassificationTask
 
 SIZE, BATCH = 32, 8
+Kind = Literal["regular", "fields"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class SaveWeights(lightning.Callback):
@@ -28,18 +38,21 @@ class SaveWeights(lightning.Callback):
         torch.save(dict(pl_module.named_parameters()), self.folder / f"{trainer.global_rank}.pt")
 
 
-def task() -> ClassificationTask:
-    """A group network without batch norm, whose statistics would be those of each process."""
+def task(kind: Kind) -> ClassificationTask:
+    """A network without batch norm, or with one whose statistics are those of all processes."""
     torch.manual_seed(0)
-    C4 = cyclic(4)
-    network = nn.Sequential(
-        *(LiftConv2d(1, 3, 3, group=C4), nn.ReLU(), GroupConv2d(3, 3, 3, group=C4), nn.ReLU(), GroupPool("max")),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)),
+    C4, fields = cyclic(4), "2 regular + E1"
+    if kind == "regular":
+        layers = [LiftConv2d(1, 3, 3, group=C4), nn.ReLU(), GroupConv2d(3, 3, 3, group=C4), nn.ReLU(), GroupPool("max")]
+    else:
+        conv, norm = SteerableConv2d("A", fields, 3, group=C4, bias=False), FieldBatchNorm2d(fields, group=C4)
+        layers = [conv, norm, NormReLU(fields, group=C4), InvariantMap(fields, group=C4)]
+    return ClassificationTask(
+        nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)), num_classes=4, lr=0.01
     )
-    return ClassificationTask(network, num_classes=4, lr=0.01)
 
 
-def train(processes: int, folder: Path) -> dict[str, Any]:
+def train(processes: int, folder: Path, kind: Kind) -> dict[str, Any]:
     """Two epochs on the same batches, whole or dealt out; what was logged and learned."""
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(SIZE, 1, 9, 9, generator=generator, dtype=torch.float64)
@@ -62,17 +75,19 @@ def train(processes: int, folder: Path) -> dict[str, Any]:
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        sync_batchnorm=processes > 1 and kind == "fields",
     )
-    module = task()
+    module = task(kind)
     trainer.fit(module, *loaders)
     metrics = {name: value for name, value in trainer.callback_metrics.items() if "/" in name}
-    return {"metrics": metrics, "weights": {name: p.detach() for name, p in module.named_parameters()}}
+    return {"metrics": metrics, "weights": module.state_dict()}
 
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
     torch.set_num_threads(1)
-    torch.save(train(2, out), out / f"task-{os.environ['RANK']}.pt")
+    for kind in KINDS:
+        torch.save(train(2, out, kind), out / f"{kind}-{os.environ['RANK']}.pt")
     options = (
         f"fit --data DigitsDataModule --data.batch_size 16 --data.val_size 32 --model.width 2 --run_dir {out / 'run'} "
         "--trainer.max_epochs 2 --trainer.limit_train_batches 2 --trainer.limit_val_batches 1 "

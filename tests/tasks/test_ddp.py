@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tasks.ddp_worker import train
+from tests.tasks.ddp_worker import KINDS, Kind, train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
@@ -38,9 +38,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_two_processes_learn_what_one_learns(folder: Path, tmp_path: Path) -> None:
-    first, second = (torch.load(folder / f"task-{rank}.pt", weights_only=True) for rank in range(2))
-    one = train(1, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_learn_what_one_learns(kind: Kind, folder: Path, tmp_path: Path) -> None:
+    first, second = (torch.load(folder / f"{kind}-{rank}.pt", weights_only=True) for rank in range(2))
+    one = train(1, tmp_path, kind)
     for name, weight in one["weights"].items():
         assert torch.equal(first["weights"][name], second["weights"][name]), name
         torch.testing.assert_close(first["weights"][name], weight, rtol=1e-10, atol=1e-12)
