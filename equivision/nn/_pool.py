@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -141,7 +142,9 @@ class CharacterPool(Movable):
     def __init__(self, rep: Representation | str = "sign", *, group: PlanarGroup | str | None = None) -> None:
         super().__init__()
         self.rep = representation("rep", rep, group)
-        self.register_buffer("signs", character_signs(self.rep), persistent=False)
+        signs = character_signs(self.rep)
+        self.register_buffer("signs", torch.empty(len(signs), dtype=signs.dtype), persistent=False)
+        self.reset_parameters()
 
     def fill_tables(self) -> None:
         """Fill the signs."""

@@ -1,5 +1,6 @@
 """What the tasks share: their checkpoints, and how metrics of an epoch are logged."""
 
+import math
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,21 @@ Task = TypeVar("Task", bound="TaskBase")
 
 #: The entry of a checkpoint that names the class of its task; those of old have none.
 TASK = "equivision_task"
+
+
+def check_steps(lr: float, weight_decay: float, momentum: float, good: tuple[str, str]) -> None:
+    """Raise ConfigError where gradient descent cannot go that way.
+
+    Args:
+        lr, weight_decay, momentum: what was given.
+        good: a learning rate to start with, in words, and a weight decay.
+    """
+    if not 0 < lr < math.inf:
+        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; {good[0]}")
+    if not 0 <= weight_decay < math.inf:
+        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; {good[1]} is a good start")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
 
 
 class TaskBase(lightning.LightningModule):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equivision.errors import ConfigError
-from equivision.tasks._base import TaskBase
+from equivision.tasks._base import TaskBase, check_steps
 from equivision.tasks._build import build_model, check_model, model_arguments
 
 Images = Float[Tensor, "batch channel height width"]
@@ -174,12 +174,7 @@ def _check_recipe(
 ) -> None:
     if optimizer not in ("adam", "sgd"):
         raise ConfigError(f"optimizer={optimizer!r} is not known: choose 'adam' or 'sgd'")
-    if not 0 < lr < float("inf"):
-        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; 0.01 is a good start for Adam")
-    if not 0 <= weight_decay < float("inf"):
-        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; 1e-5 is a good start")
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
+    check_steps(lr, weight_decay, momentum, ("0.01 is a good start for Adam", "1e-5"))
     if list(milestones) != sorted(set(milestones)) or any(epoch < 1 for epoch in milestones):
         raise ConfigError(
             f"milestones={list(milestones)}: give epochs from 1 on, in rising order, or [] for a constant rate"

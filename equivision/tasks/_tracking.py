@@ -13,7 +13,7 @@ from equivision.errors import ConfigError
 from equivision.implicit import ImplicitEquivariance, Motion, rotations
 from equivision.models import SiameseNetwork
 from equivision.models._siamese import turned_templates
-from equivision.tasks._base import TaskBase
+from equivision.tasks._base import TaskBase, check_steps
 from equivision.tasks._build import build_model, model_arguments
 from equivision.tracking import balanced_logistic_loss, response_labels
 
@@ -193,9 +193,4 @@ def _check_recipe(radius: float, equivariance: float | None, lr: float, momentum
         raise ConfigError(f"radius={radius}: give a positive number of pixels, such as 16")
     if equivariance is not None and not 0 <= equivariance < float("inf"):
         raise ConfigError(f"equivariance={equivariance}: give a weight of 0 or more, or None to turn nothing")
-    if not 0 < lr < float("inf"):
-        raise ConfigError(f"lr={lr}: the learning rate must be a positive number; 0.01 is a good start")
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"momentum={momentum}: must be at least 0 and below 1; 0.9 is a good start")
-    if not 0 <= weight_decay < float("inf"):
-        raise ConfigError(f"weight_decay={weight_decay}: must be 0 or more; 5e-4 is a good start")
+    check_steps(lr, weight_decay, momentum, ("0.01 is a good start", "5e-4"))

@@ -200,6 +200,7 @@ def test_devices_without_double_precision(make) -> None:
         (lambda: ev.nn.GroupConvTranspose2d(2, 3, 3, group="D4"), (2, 2, 8, 5, 5)),
         (lambda: ev.nn.GroupLinear(2, 3, group="D4"), (2, 2, 8)),
         (lambda: ev.nn.CosetPool("D4", "C4"), (2, 2, 8, 5, 5)),
+        (lambda: ev.nn.CharacterPool("sign", group="D4"), (2, 2, 8, 5, 5)),
         (lambda: ev.nn.Restrict("D4", "C2"), (2, 2, 8, 5, 5)),
         (lambda: ev.nn.Induce(2, 3, "C2", "D4"), (2, 2, 2, 5, 5)),
         (lambda: ev.nn.SteerableConv2d("regular + A2", "E1 + A1", 3, group="D4"), (2, 9, 5, 5)),
