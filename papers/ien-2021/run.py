@@ -17,9 +17,9 @@ import torch
 from _networks import BY_NAME, DIGITS, MOTIONS, RESNET, VGG, Network
 from _runs import runs
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 import equivision as ev
+from equivision.audit._run import watch
 from equivision.data import ImageDataModule, MNISTDataModule, ParquetDataModule
 from equivision.groups import cyclic, dihedral
 from equivision.implicit import ImplicitEquivariance, Motion
@@ -96,17 +96,13 @@ def layer_variances(network: Network, net: nn.Module, images: Tensor) -> dict[st
     """The variance of what is compared in each layer: where it vanished, a small difference would say nothing."""
     implicit, found = comparison(network, net.double().eval()), dict[str, float]()
 
-    def watch(name: str) -> RemovableHandle:
-        def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            found[name] = float(implicit.pooled(name, output).var())
+    def look(key: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        name, _, kind = key.partition(", ")
+        if kind == "pooled" and isinstance(output, Tensor):
+            found[name] = float(output.var())
 
-        return net.get_submodule(name).register_forward_hook(look)
-
-    handles = [watch(name) for name in implicit.layers]
-    with torch.no_grad():
+    with watch(net, look, implicit.pooled_outputs), torch.no_grad():
         net(images.double())
-    for handle in handles:
-        handle.remove()
     return found
 
 
